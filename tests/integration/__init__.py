@@ -1,0 +1,1 @@
+"""Against a moto server, over HTTP."""

@@ -1,0 +1,93 @@
+"""What each step is told: frozen values with the defaults of the command line.
+
+`pipeline/options.py` builds and checks them; a step never sees `PipelineOptions` or the environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from transforms.failures import DEFAULT_FATES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from transforms.failures import FailureKind, Fate
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveSettings:
+    """How to poll, and what to let in."""
+
+    queue_url: str
+    region: str = "us-east-1"
+    wait_time_s: int = 10
+    receivers: int = 1
+    buckets: tuple[str, ...] = ()
+    """Allowed buckets; empty allows all."""
+    key_globs: tuple[str, ...] = ()
+    """`fnmatch` patterns of keys to process; empty processes all."""
+    own_prefixes: tuple[tuple[str, str], ...] = ()
+    """(bucket, key prefix) of our own outputs, never processed."""
+    notification_parser: str | None = None
+    """`module:function`."""
+    give_up_after: int = 5
+    idle_s: float | None = None
+    """Drain: end after this long without work. None runs until stopped."""
+    max_messages: int | None = None
+    """End after this many messages. None for no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseSettings:
+    """How many messages may be open, and how long each is held."""
+
+    visibility_timeout_s: int = 60
+    max_in_flight: int = 200
+    max_in_flight_bytes: int = 256 * MIB
+    max_processing_s: int = 3600
+    retry_base_s: float = 10
+    retry_max_s: float = 900
+    drain_timeout_s: float = 25
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSettings:
+    """How objects are fetched and how large they may be; sizes are inflated bytes."""
+
+    region: str = "us-east-1"
+    concurrency: int = 32
+    in_memory_bytes: int = 4 * MIB
+    max_read_bytes: int = 256 * MIB
+    max_object_bytes: int = 8 * GIB
+    content_budget_bytes: int = 256 * MIB
+    """In-memory contents that may exist at once."""
+    reprocess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSettings:
+    """The user's function."""
+
+    processor: str = "transforms.processors:count_lines"
+    """`module:name`."""
+    concurrency: int = 1
+    max_processing_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSettings:
+    """Where results and dead letters go, and what becomes of failures."""
+
+    output: str = "output"
+    dead_letters: str = "output/_dead_letters"
+    region: str = "us-east-1"
+    fsync: bool = False
+    give_up_after: int = 5
+    fates: Mapping[FailureKind, Fate] = field(default_factory=lambda: dict(DEFAULT_FATES))
+    concurrency: int = 16
+    """Writes at once to a remote store."""
