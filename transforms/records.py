@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transforms.failures import FailureKind, FinishedKind, InternalError, RecordError
 
@@ -65,11 +65,12 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A reference and the fields that the user's function returned for it."""
+    """A reference and what is to be stored for it."""
 
     ref: ObjectRef
     """With the ETag and version that were *fetched*."""
-    fields: Mapping[str, Any]
+    document: bytes
+    """The JSON document, encoded and complete."""
 
 
 @dataclass(frozen=True, slots=True)

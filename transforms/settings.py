@@ -38,6 +38,8 @@ class ReceiveSettings:
     give_up_after: int = 5
     idle_s: float | None = None
     """Drain: end after this long without work. None runs until stopped."""
+    budget_s: float | None = None
+    """How long one call of the source lasts before it defers; None lasts as long as the source."""
     max_messages: int | None = None
     """End after this many messages. None for no end."""
 

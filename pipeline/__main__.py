@@ -1,0 +1,39 @@
+"""The command: parse, build, run. `python -m pipeline --help` says more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pipeline.logs import configure, printable
+from pipeline.options import parse
+from transforms.failures import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CANNOT_START = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what the arguments say and answer the exit code."""
+    try:
+        return _run_job(sys.argv[1:] if argv is None else argv)
+    except UserError as error:
+        sys.stderr.write(f"sqs-pipeline: {printable(str(error))}\n")
+        return CANNOT_START
+    except KeyboardInterrupt:  # before the job has started
+        return 130
+
+
+def _run_job(argv: Sequence[str]) -> int:
+    settings, beam_args = parse(argv, os.environ)
+    configure(settings.run.log_level, settings.run.log_format)
+    from pipeline.job import run  # noqa: PLC0415 - imports Beam, a second that `--help` and a typing error need not wait
+
+    return run(settings, beam_args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""One run of the job: checked, started, waited for, and accounted for at its end."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics, MetricsFilter
+from apache_beam.runners.runner import PipelineState
+
+from pipeline import runners, signals, start_up
+from pipeline.flow import build
+from pipeline.outside import Outside
+from transforms import process_wide
+from transforms.events import EVENTS
+from transforms.records import Door
+from transforms.stopping import STOP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.options import Settings
+    from pipeline.runners import Plan
+    from transforms.records import Settled
+
+log = logging.getLogger(__name__)
+
+JOB_FAILED = 1
+LEFT = 130
+
+
+def run(settings: Settings, beam_args: Sequence[str], outside: Outside | None = None) -> int:
+    """Run the job to its end and answer the exit code. Raises `UserError` before anything has started."""
+    plan = runners.plan(settings, beam_args)
+    outside = outside or Outside.of(plan.settings)
+    start_up.check(plan.settings, outside, workers_here=plan.workers_here)
+    if plan.workers_here:
+        signals.install(STOP)
+    log.info("started: %s", _described(plan.settings))
+    try:
+        return _run(plan, outside)
+    except KeyboardInterrupt:  # only where signals are not ours: the workers are elsewhere
+        log.warning("left; the job goes on where it runs")
+        return LEFT
+    except Exception:
+        log.exception("the job failed")
+        return JOB_FAILED
+    finally:
+        process_wide.close_all()
+        if plan.workers_here:
+            log.info("stopped: %s", EVENTS.summary())
+
+
+def _run(plan: Plan, outside: Outside) -> int:
+    pipeline = beam.Pipeline(options=plan.options)
+    settled = build(pipeline, plan.settings, outside)
+    if plan.settings.run.strict:
+        _ = settled | "CountDoors" >> beam.Map(_count_door)
+    result = pipeline.run()
+    state = result.wait_until_finish()  # some runners return from `run` at once
+    if state != PipelineState.DONE:
+        log.error("the job ended as %s", state)
+        return JOB_FAILED
+    return _judged(plan.settings, _doors(result)) if plan.settings.run.strict else 0
+
+
+def _count_door(settled: Settled) -> None:
+    """Count in Beam's metrics, which come back from workers elsewhere, too."""
+    Metrics.counter("settled", settled.door).inc()
+
+
+def _doors(result: beam.runners.runner.PipelineResult) -> Mapping[str, int]:
+    counters = result.metrics().query(MetricsFilter().with_namespace("settled"))["counters"]
+    return {counter.key.metric.name: counter.result for counter in counters}
+
+
+def _judged(settings: Settings, doors: Mapping[str, int]) -> int:
+    """Answer the exit code of `--strict`: was anything set aside, or left?"""
+    set_aside = doors.get(Door.SET_ASIDE, 0)
+    # A drain that ended by itself has received again what it returned.
+    left = STOP.is_set() or (settings.receive.max_messages is not None and doors.get(Door.RETURNED, 0) > 0)
+    if not set_aside and not left:
+        return 0
+    log.error("--strict: %d messages were set aside%s", set_aside, ", and some were left" if left else "")
+    return JOB_FAILED
+
+
+def _described(settings: Settings) -> str:
+    receive, write, run = settings.receive, settings.write, settings.run
+    runner = "DirectRunner (Beam's FnApiRunner, in this process)" if run.runner == "DirectRunner" else run.runner
+    ends = [f"quiet for {receive.idle_s:g} s"] if receive.idle_s is not None else []
+    ends += [f"{receive.max_messages:,} messages came"] if receive.max_messages is not None else []
+    return (
+        f"{runner} reads {receive.queue_url} in {receive.region} until {' or '.join(ends) or 'it is stopped'}, "
+        f"at most {settings.leases.max_in_flight:,} messages at once; processor {settings.process.processor}, "
+        f"output {write.output}, dead letters {write.dead_letters}"
+    )

@@ -1,0 +1,82 @@
+"""The log: one readable line for each event, on standard error; or one JSON object, for machines.
+
+Keys, error texts and messages come from others: what is not printable is escaped, so that nobody forges a line or
+speaks to the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+LIBRARIES = ("apache_beam", "boto3", "botocore", "google", "grpc", "s3transfer", "urllib3")
+OURS = ("__main__", "pipeline", "sqs_pipeline", "transforms")
+
+_HARMLESS = (
+    "apitools not found",  # Beam when it is imported: about BigQuery
+)
+_SHORT = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+
+
+def configure(level: str, log_format: str) -> None:
+    """Log lines from `level` on to standard error, as `text` or `json`, whatever was configured before."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    handler.addFilter(_matters)
+    # Importing Beam logs, and whoever logs first configures: hence `force`.
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    # INFO at most: boto's DEBUG lines show session tokens, and Beam's would drown ours.
+    least = logging.INFO if level == "DEBUG" else logging.WARNING
+    for library in LIBRARIES:
+        logging.getLogger(library).setLevel(max(least, logging.getLevelName(level)))
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-24T12:00:00.123Z INFO  received 10 messages`; tracebacks follow, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one event."""
+        level = _SHORT.get(record.levelname, record.levelname)
+        origin = "" if record.name.partition(".")[0] in OURS else f"{record.name}: "
+        line = f"{_time(record)} {level:<5} {printable(origin + record.getMessage())}"
+        if not record.exc_info:
+            return line
+        trace = self.formatException(record.exc_info).splitlines()
+        return "\n    ".join((line, *map(printable, trace)))
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time, level, logger, message, what `extra={"fields": {…}}` has, and a traceback if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one event; JSON's own escapes keep it on one line."""
+        event: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        event |= {name: value for name, value in getattr(record, "fields", {}).items() if name not in event}
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(event, default=str)
+
+
+def printable(text: str) -> str:
+    """Escape everything that is not a printable character, line ends too."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    return record.name != "root" or not record.getMessage().startswith(_HARMLESS)

@@ -1,0 +1,355 @@
+"""Every option of the job, in the order of the flow. The command line, the environment, `--help` and README come of it.
+
+Longer than other files because it is one table. A default stands here and in `transforms/settings.py`, for whoever uses
+a step alone; a test keeps them equal.
+"""
+
+from __future__ import annotations
+
+from pipeline.option_kinds import (
+    BYTES,
+    FATES,
+    FLAG,
+    INTEGER,
+    NAMES,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    Bounds,
+    Option,
+    one_of,
+)
+from transforms.queues import SQS_MAX_VISIBILITY_S
+from transforms.settings import GIB, MIB
+
+SQS_MAX_WAIT_S = 20
+SQS_MAX_IN_FLIGHT = 120_000
+RUNNERS = ("DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner", "SparkRunner")
+
+OPTIONS = (
+    Option(
+        "queue_url",
+        "Receive",
+        TEXT,
+        "The SQS queue to read. SQS_QUEUE_URL says it too. Standard queues only: S3 cannot notify a FIFO queue.",
+        default_is="none: it must be given",
+        metavar="URL",
+        targets=("receive.queue_url",),
+    ),
+    Option(
+        "wait_time_s",
+        "Receive",
+        INTEGER,
+        "How long a poll waits for a message. A long poll costs one request where short ones cost many, and a message "
+        "that arrives meanwhile is answered at once.",
+        default=10,
+        unit="seconds",
+        bounds=Bounds(0, SQS_MAX_WAIT_S, "SQS"),
+        targets=("receive.wait_time_s",),
+    ),
+    Option(
+        "receivers",
+        "Receive",
+        INTEGER,
+        "Sources that a cluster may spread over its workers, about 4 for each slot of Flink. One process needs one.",
+        default=1,
+        bounds=Bounds(1, 10_000),
+        targets=("receive.receivers",),
+    ),
+    Option(
+        "buckets",
+        "Receive",
+        NAMES,
+        "Buckets to process, with commas or repeated; a message about another one is set aside. Others than S3 may be "
+        "able to write to the queue. Any bucket, unless set, because not every user knows all of them.",
+        default=(),
+        default_is="any bucket",
+        metavar="NAME,…",
+        targets=("receive.buckets",),
+    ),
+    Option(
+        "key_glob",
+        "Receive",
+        TEXTS,
+        "Keys to process, repeatable: * matches also across /, ? one character, [ab] one of them. Other keys are "
+        "ignored. In the environment commas separate several, and ? stands for a comma.",
+        default=(),
+        default_is="every key",
+        metavar="GLOB",
+        targets=("receive.key_globs",),
+    ),
+    Option(
+        "notification_parser",
+        "Receive",
+        TEXT,
+        "Your function for messages that are not notifications of S3, raw or through SNS or EventBridge.",
+        default_is="none: those are understood",
+        metavar="MODULE:NAME",
+        targets=("receive.notification_parser",),
+    ),
+    Option(
+        "give_up_after",
+        "Receive",
+        INTEGER,
+        "Receives of a message after which a failure that may pass is set aside. The waits between five add up to "
+        "150 seconds, and an outage is recognised after less. Less than the maxReceiveCount of the queue, or SQS takes "
+        "the message first, without our reason.",
+        default=5,
+        bounds=Bounds(1, 1000),
+        targets=("receive.give_up_after", "write.give_up_after"),
+    ),
+    Option(
+        "visibility_timeout_s",
+        "Leases",
+        INTEGER,
+        "How long a message stays hidden after this process has died. While it lives a heartbeat extends this, so a "
+        "minute is enough for any object.",
+        default=60,
+        unit="seconds",
+        bounds=Bounds(2, SQS_MAX_VISIBILITY_S, "SQS with the heartbeat"),
+        targets=("leases.visibility_timeout_s",),
+    ),
+    Option(
+        "max_in_flight",
+        "Leases",
+        INTEGER,
+        "Messages held at once by a process. Enough to hide the latency of S3, few to wait for after a crash.",
+        default=200,
+        bounds=Bounds(1, SQS_MAX_IN_FLIGHT, "SQS"),
+        targets=("leases.max_in_flight",),
+    ),
+    Option(
+        "max_in_flight_bytes",
+        "Leases",
+        BYTES,
+        "Sizes of the objects in work at once, as notified; a larger one is admitted alone. Keeps large objects from "
+        "crowding.",
+        default=256 * MIB,
+        unit="bytes",
+        bounds=Bounds(1),
+        targets=("leases.max_in_flight_bytes",),
+    ),
+    Option(
+        "max_processing_s",
+        "Leases",
+        INTEGER,
+        "How long one call of your function may take, and a message be held. Past it the process ends, since a thread "
+        "cannot be stopped. An hour is far below the 12 hours for which SQS hides a message in all.",
+        default=3600,
+        unit="seconds",
+        bounds=Bounds(1, SQS_MAX_VISIBILITY_S, "SQS"),
+        targets=("leases.max_processing_s", "process.max_processing_s"),
+    ),
+    Option(
+        "retry_base_s",
+        "Leases",
+        NUMBER,
+        "The first wait of a returned message; each further one is twice as long. Short enough for a hiccup.",
+        default=10,
+        unit="seconds",
+        bounds=Bounds(1, SQS_MAX_VISIBILITY_S, "SQS"),
+        at_most="retry_max_s",
+        targets=("leases.retry_base_s",),
+    ),
+    Option(
+        "retry_max_s",
+        "Leases",
+        NUMBER,
+        "The longest wait of a returned message. A quarter of an hour, so that work resumes soon after a repair.",
+        default=900,
+        unit="seconds",
+        bounds=Bounds(1, SQS_MAX_VISIBILITY_S, "SQS"),
+        targets=("leases.retry_max_s",),
+    ),
+    Option(
+        "drain_timeout_s",
+        "Leases",
+        NUMBER,
+        "How long a job that is asked to stop may finish what it has begun. Kubernetes kills after 30 seconds.",
+        default=25,
+        unit="seconds",
+        bounds=Bounds(0, SQS_MAX_VISIBILITY_S),
+        targets=("leases.drain_timeout_s",),
+    ),
+    Option(
+        "fetch_concurrency",
+        "Fetch",
+        INTEGER,
+        "Objects fetched at once. At 30 ms for each request, 32 hide the latency at 1,000 objects a second.",
+        default=32,
+        bounds=Bounds(1, 256),
+        targets=("fetch.concurrency",),
+    ),
+    Option(
+        "in_memory_bytes",
+        "Fetch",
+        BYTES,
+        "Objects up to this size, inflated, are fetched whole; larger ones stream while your function reads them. Most "
+        "log files are smaller.",
+        default=4 * MIB,
+        unit="bytes",
+        bounds=Bounds(1),
+        at_most="max_read_bytes",
+        targets=("fetch.in_memory_bytes",),
+    ),
+    Option(
+        "max_read_bytes",
+        "Fetch",
+        BYTES,
+        "The most that read() answers, and the longest line; inflated. Memory must have room for it, for each thread "
+        "that processes.",
+        default=256 * MIB,
+        unit="bytes",
+        bounds=Bounds(1),
+        at_most="max_object_bytes",
+        targets=("fetch.max_read_bytes",),
+    ),
+    Option(
+        "max_object_bytes",
+        "Fetch",
+        BYTES,
+        "The largest object, inflated. Against gzip bombs: a thousandth of it may be enough to send one.",
+        default=8 * GIB,
+        unit="bytes",
+        bounds=Bounds(1),
+        targets=("fetch.max_object_bytes",),
+    ),
+    Option(
+        "reprocess",
+        "Fetch",
+        FLAG,
+        "Process again what already has a result, after a change of your function. Off, because a repeated message "
+        "should cost nothing.",
+        default=False,
+        targets=("fetch.reprocess",),
+    ),
+    Option(
+        "processor",
+        "Process",
+        TEXT,
+        "Your function, or a class that is made once for each thread and called for each object. The default counts "
+        "lines and bytes.",
+        default="transforms.processors:count_lines",
+        metavar="MODULE:NAME",
+        targets=("process.processor",),
+    ),
+    Option(
+        "process_concurrency",
+        "Process",
+        INTEGER,
+        "Calls of your function at once. One, because only a function that waits on something gains from threads.",
+        default=1,
+        bounds=Bounds(1, 256),
+        targets=("process.concurrency",),
+    ),
+    Option(
+        "output",
+        "Write",
+        TEXT,
+        "Where results go: a directory, or s3://bucket/prefix, gs://… or az://…. Objects under it are never processed.",
+        default="output",
+        metavar="PLACE",
+        targets=("write.output",),
+    ),
+    Option(
+        "dead_letters",
+        "Write",
+        TEXT,
+        "Where failures are set aside, one JSON document each. Beside the results, so that one place needs rights.",
+        default_is="_dead_letters under --output",
+        metavar="PLACE",
+        targets=("write.dead_letters",),
+    ),
+    Option(
+        "fsync",
+        "Write",
+        FLAG,
+        "Directories: delete a message only when its result would outlive a power loss. Off, because it costs a disk "
+        "flush for each result; a crash of the process loses nothing either way.",
+        default=False,
+        targets=("write.fsync",),
+    ),
+    Option(
+        "shared_output",
+        "Write",
+        FLAG,
+        "Clusters: say that every worker sees the same directory. Off, because a directory is usually one machine's.",
+        default=False,
+        targets=("run.shared_output",),
+    ),
+    Option(
+        "fate",
+        "Write",
+        FATES,
+        "Change what becomes of a kind of failure, repeatable: kind=set_aside, kind=return or kind=ignore. "
+        "docs/failures.md has the kinds, and why each has its fate.",
+        default=(),
+        default_is="the table of docs/failures.md",
+        metavar="KIND=FATE",
+    ),
+    Option(
+        "runner",
+        "Run",
+        one_of(*RUNNERS, ending="Runner"),
+        "Where the job runs; DirectRunner is this process, and needs nothing else.",
+        default="DirectRunner",
+        metavar="NAME",
+        targets=("run.runner",),
+    ),
+    Option(
+        "drain",
+        "Run",
+        FLAG,
+        "End when the queue has been quiet for --idle_s. Off: the job runs until it is stopped.",
+        default=False,
+        targets=("run.drain",),
+    ),
+    Option(
+        "idle_s",
+        "Run",
+        NUMBER,
+        "How long a drain waits for one more message: longer than a long poll, since one empty answer of SQS does not "
+        "mean an empty queue.",
+        default=20,
+        unit="seconds",
+        bounds=Bounds(1, SQS_MAX_VISIBILITY_S),
+    ),
+    Option(
+        "max_messages",
+        "Run",
+        INTEGER,
+        "End after this many messages, in each process.",
+        default_is="no end",
+        bounds=Bounds(1),
+        targets=("receive.max_messages",),
+    ),
+    Option(
+        "strict",
+        "Run",
+        FLAG,
+        "With --drain or --max_messages: exit with 1 if anything was set aside or left. Off, because a dead letter is "
+        "a regular end of a message.",
+        default=False,
+        targets=("run.strict",),
+    ),
+    Option(
+        "log_level",
+        "Run",
+        one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "The least important lines to log; DEBUG has lines for each object, however many.",
+        default="INFO",
+        metavar="LEVEL",
+        targets=("run.log_level",),
+    ),
+    Option(
+        "log_format",
+        "Run",
+        one_of("text", "json"),
+        "text for people, json for machines: one object a line.",
+        default="text",
+        metavar="NAME",
+        targets=("run.log_format",),
+    ),
+)
+
+BY_NAME = {option.name: option for option in OPTIONS}

@@ -1,0 +1,165 @@
+"""What the user said becomes `Settings`: checked as a whole, grouped by step, frozen. Nothing here imports Beam.
+
+Start at `option_table.py`: each option, its default, its bounds and why. The rules between several options are here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.option_help import options_markdown_table
+from pipeline.option_sources import Said, read_sources
+from pipeline.option_table import BY_NAME, OPTIONS
+from transforms import aws
+from transforms.failures import DEFAULT_FATES, UserError
+from transforms.queues import SQS_MAX_VISIBILITY_S
+from transforms.settings import FetchSettings, LeaseSettings, ProcessSettings, ReceiveSettings, WriteSettings
+from transforms.sqs_queue import check_queue_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from transforms.failures import FailureKind, Fate
+
+__all__ = ["RunSettings", "Settings", "options_markdown_table", "parse"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Where the job runs, when it ends, and what it says."""
+
+    runner: str = "DirectRunner"
+    drain: bool = False
+    strict: bool = False
+    shared_output: bool = False
+    log_level: str = "INFO"
+    log_format: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the job is told, grouped by step."""
+
+    receive: ReceiveSettings
+    leases: LeaseSettings = field(default_factory=LeaseSettings)
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    process: ProcessSettings = field(default_factory=ProcessSettings)
+    write: WriteSettings = field(default_factory=WriteSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    is_bounded: bool = False
+    """The job ends by itself."""
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Answer the settings, and the arguments that are not ours: Beam's, or misspelt. Raises `UserError`.
+
+    `--help` prints and exits.
+    """
+    said, rest = read_sources(argv, environ)
+    values = {option.name: said[option.name].value if option.name in said else option.default for option in OPTIONS}
+    _give_way(values, said)
+    _check_together(values, said)
+    return _settings(values, _region(environ, values["queue_url"])), rest
+
+
+def _give_way(values: dict[str, Any], said: Mapping[str, Said]) -> None:
+    """Lower defaults to what the user set as their upper limit; refuse what the user set higher than that."""
+    for option in reversed(OPTIONS):  # from the largest limit down
+        if not option.at_most:
+            continue
+        upper = values[option.at_most]
+        if option.name not in said:
+            values[option.name] = min(values[option.name], upper)
+        elif values[option.name] > upper:
+            raise UserError(
+                f"{_is(option.name, values, said)} and {_is(option.at_most, values, said)}; it cannot be more"
+            )
+
+
+def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
+    if not values["queue_url"]:
+        raise UserError("There is no queue to read: set --queue_url or SQS_QUEUE_URL")
+    check_queue_url(values["queue_url"])
+    longest, visibility = "max_processing_s", "visibility_timeout_s"
+    if values[longest] + values[visibility] > SQS_MAX_VISIBILITY_S:
+        raise UserError(
+            f"{_is(longest, values, said)} and {_is(visibility, values, said)}; "
+            f"SQS hides a message for {SQS_MAX_VISIBILITY_S} seconds in all"
+        )
+    if "idle_s" in said and not values["drain"]:
+        raise UserError(f"{_is('idle_s', values, said)}, but nothing is drained; add --drain")
+    place = _s3_place(values["output"])
+    if place in {(bucket, "") for bucket in values["buckets"]}:
+        raise UserError(
+            f"{_is('output', values, said)}, all of a bucket that --buckets names; what is under the output is never "
+            "processed, so add a prefix"
+        )
+    if values["strict"] and not _is_bounded(values):
+        raise UserError(f"{said['strict'].label} judges a job that ends; add --drain or --max_messages")
+
+
+def _is(name: str, values: Mapping[str, Any], said: Mapping[str, Said]) -> str:
+    if name in said:
+        return f"{said[name].label} is {said[name].text}"
+    return f"{BY_NAME[name].flag} is {BY_NAME[name].shown(values[name])}"
+
+
+def _is_bounded(values: Mapping[str, Any]) -> bool:
+    return values["drain"] or values["max_messages"] is not None
+
+
+def _region(environ: Mapping[str, str], queue_url: str) -> str:
+    region = aws.resolve_region(environ, queue_url=queue_url, profile_region=aws.profile_region())
+    of_queue = aws.region_of_queue(queue_url)
+    is_elsewhere = environ.get("AWS_ENDPOINT_URL_SQS") or environ.get("AWS_ENDPOINT_URL")
+    if of_queue and of_queue != region and not is_elsewhere:
+        raise UserError(
+            f"The queue URL says {of_queue} and the region is {region}; set AWS_REGION={of_queue}, or the right queue"
+        )
+    return region
+
+
+def _settings(values: Mapping[str, Any], region: str) -> Settings:
+    groups: dict[str, dict[str, Any]] = {name: {} for name in ("receive", "leases", "fetch", "process", "write", "run")}
+    for option in OPTIONS:
+        for target in option.targets:
+            group, _, name = target.partition(".")
+            groups[group][name] = values[option.name]
+    write = groups["write"] | {"region": region, "fates": _fates(values["fate"])}
+    write["dead_letters"] = values["dead_letters"] or f"{values['output'].rstrip('/')}/_dead_letters"
+    receive = groups["receive"] | {"region": region, "own_prefixes": _own_prefixes(write)}
+    if values["drain"]:
+        # A long poll that outlasts the wait for one more message would make it longer.
+        receive |= {"idle_s": values["idle_s"], "wait_time_s": min(values["wait_time_s"], int(values["idle_s"]))}
+    return Settings(
+        receive=ReceiveSettings(**receive),
+        leases=LeaseSettings(**groups["leases"]),
+        fetch=FetchSettings(**groups["fetch"], region=region),
+        process=ProcessSettings(**groups["process"]),
+        write=WriteSettings(**write),
+        run=RunSettings(**groups["run"]),
+        is_bounded=_is_bounded(values),
+    )
+
+
+def _fates(changes: tuple[tuple[FailureKind, Fate], ...]) -> Mapping[FailureKind, Fate]:
+    fates = dict(changes)
+    for kind, fate in changes:
+        if fates[kind] is not fate:
+            raise UserError(f"--fate says both {kind}={fate} and {kind}={fates[kind]}")
+    return {**DEFAULT_FATES, **fates}
+
+
+def _own_prefixes(write: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Answer where in S3 we write: (bucket, key prefix), each place once."""
+    places = (_s3_place(write["output"]), _s3_place(write["dead_letters"]))
+    return tuple(dict.fromkeys(place for place in places if place))
+
+
+def _s3_place(location: str) -> tuple[str, str] | None:
+    scheme, _, place = location.partition("://")
+    if scheme.lower() not in {"s3", "s3a"}:
+        return None
+    bucket, _, prefix = place.rstrip("/").partition("/")
+    return bucket, f"{prefix}/" if prefix else ""

@@ -1,0 +1,52 @@
+"""What the job touches outside itself: one queue, source objects, and two stores. Tests put fakes in their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from transforms.consumers import Consumer
+from transforms.process_wide import ProcessWide
+from transforms.s3_objects import S3Objects
+from transforms.sqs_queue import SqsQueue
+from transforms.stores import open_store
+
+if TYPE_CHECKING:
+    from pipeline.options import Settings
+    from transforms.objects import Objects
+    from transforms.queues import Queue
+    from transforms.settings import LeaseSettings, ReceiveSettings
+    from transforms.stores import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Handles that pickle; each worker process opens its own."""
+
+    queue: ProcessWide[Queue]
+    objects: ProcessWide[Objects]
+    results: ProcessWide[Store]
+    dead_letters: ProcessWide[Store]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Outside:
+        """The real one."""
+        write = settings.write
+        return cls(
+            queue=ProcessWide(SqsQueue, settings.receive.queue_url, settings.receive.region),
+            objects=ProcessWide(S3Objects, settings.fetch.region),
+            results=ProcessWide(_open_store, write.output, write.region, write.fsync),
+            dead_letters=ProcessWide(_open_store, write.dead_letters, write.region, write.fsync),
+        )
+
+    def consumer(self, settings: Settings) -> ProcessWide[Consumer]:
+        """The process's side of the queue, shared by the first step and the last."""
+        return ProcessWide(_make_consumer, self.queue, settings.receive, settings.leases)
+
+
+def _open_store(location: str, region: str, fsync: bool) -> Store:  # noqa: FBT001 - ProcessWide passes by position
+    return open_store(location, region=region, fsync=fsync)
+
+
+def _make_consumer(queue: ProcessWide[Queue], receive: ReceiveSettings, leases: LeaseSettings) -> Consumer:
+    return Consumer(queue.get(), receive, leases)

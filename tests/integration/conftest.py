@@ -1,0 +1,67 @@
+"""The stand-in for AWS: a real server, since obstore sends its requests from where no mock of Python's reaches."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.moto_server import MotoServer
+from transforms import aws as transforms_aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.raw_server import RawServer
+
+REGION = "us-east-1"
+
+
+def forget_clients() -> None:
+    """Make the next session and client read the environment again."""
+    transforms_aws._session.cache_clear()
+    transforms_aws._client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """Serve SQS and S3 and point everything that reads AWS's usual settings at it; the URL, for whoever needs it."""
+    server = MotoServer()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
+            patch.delenv(name)
+        patch.setenv("AWS_ENDPOINT_URL", server.url)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        forget_clients()
+        yield server.url
+    forget_clients()
+    server.stop()
+
+
+@pytest.fixture
+def bucket(aws: str) -> str:
+    """Make a bucket of this test's own."""
+    name = f"bucket-{uuid.uuid4()}"
+    transforms_aws.client("s3", REGION).create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def aws_environment(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Let one test change what boto3 reads; nothing that was read before counts in it, or after it."""
+    forget_clients()
+    yield monkeypatch
+    forget_clients()
+
+
+@pytest.fixture
+def serve_s3(aws_environment: pytest.MonkeyPatch) -> Callable[[RawServer], None]:
+    """Send this test's requests for S3 to a server of its own."""
+    return lambda server: aws_environment.setenv("AWS_ENDPOINT_URL_S3", server.url)

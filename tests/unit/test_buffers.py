@@ -1,0 +1,244 @@
+"""In what order, and how many at once, buffered messages are started."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.builders import a_delivery, an_object_ref
+from transforms.buffers import Buffer, Waiting
+from transforms.failures import FailureKind, FinishedKind
+from transforms.leases import LeaseBook, Stage
+from transforms.outages import SOURCE, OutageGuard
+from transforms.records import Failure, Finished, ObjectRef
+from transforms.settings import LeaseSettings
+
+JOIN_S = 10
+
+
+class _Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Line:
+    """A buffer, and what it is made of."""
+
+    def __init__(self) -> None:
+        self.clock = _Clock()
+        self.book = LeaseBook(LeaseSettings(max_in_flight_bytes=100), clock=self.clock)
+        self.guard = OutageGuard(clock=self.clock)
+        self.buffer = Buffer(self.book, self.guard)
+
+    def add(self, message_id: str, *, size: int = 1, records: int = 1) -> Waiting:
+        """Receive a message of so many records and bytes."""
+        delivery = a_delivery(message_id=message_id, records=records)
+        lease = self.book.open(delivery, size=size, asked_at=self.clock())
+        assert lease is not None
+        waiting = Waiting(lease, [an_object_ref(delivery=delivery, index=index) for index in range(records)])
+        self.buffer.add(waiting)
+        return waiting
+
+    def add_finished(self, message_id: str) -> None:
+        """Receive a message with nothing to do."""
+        delivery = a_delivery(message_id=message_id)
+        lease = self.book.open(delivery, size=0, asked_at=self.clock())
+        assert lease is not None
+        self.buffer.add(Waiting(lease, [Finished(delivery, 0, FinishedKind.TEST_EVENT)]))
+
+    def take(self) -> list[str]:
+        """Start what may be started; answer the message ids."""
+        return [outcome.delivery.message_id for outcome in self.buffer.take(0)]
+
+    def fail(self, waiting: Waiting) -> None:
+        """End a probe that failed; it is held."""
+        assert waiting is self.buffer.end_probe(waiting.lease)
+        self.buffer.hold(waiting)
+
+    def begin_outage(self) -> None:
+        """Let three messages fail; the first probe is due at once."""
+        for message_id in "xyz":
+            self.guard.failed(FailureKind.UNAVAILABLE, message_id, "503")
+        self.clock.now += 1
+
+
+@pytest.fixture
+def line() -> _Line:
+    """An empty one."""
+    return _Line()
+
+
+def test_messages_are_started_in_the_order_in_which_they_came(line: _Line) -> None:
+    """First come, first served, and each once."""
+    for message_id in "abc":
+        line.add(message_id)
+
+    assert [["a", "b", "c"], []] == [line.take(), line.take()]
+
+
+def test_about_ten_records_are_started_at_once(line: _Line) -> None:
+    """A message's records stay together."""
+    for number in range(12):
+        line.add(f"message-{number}", records=3)
+
+    assert [f"message-{number}" for number in range(4) for _ in range(3)] == line.take()
+
+
+def test_what_is_taken_is_in_hand(line: _Line) -> None:
+    """What is not, is not."""
+    first, second = line.add("a", size=60), line.add("b", size=60)
+    line.take()
+
+    assert (Stage.IN_HAND, Stage.BUFFERED) == (first.lease.stage, second.lease.stage)
+    assert 60 == line.book.bytes_in_hand
+
+
+def test_messages_wait_until_their_bytes_fit(line: _Line) -> None:
+    """The one at the head keeps its place."""
+    first = line.add("a", size=60)
+    line.add("b", size=60)
+    line.add("c", size=1)
+    assert [["a"], []] == [line.take(), line.take()]
+
+    line.book.leave(first.lease)
+
+    assert ["b", "c"] == line.take()
+
+
+def test_a_take_waits_for_a_message(line: _Line) -> None:
+    """It is told at once when one comes, and does not look for it now and then."""
+    taken: list[ObjectRef | Finished | Failure] = []
+    taker = threading.Thread(target=lambda: taken.extend(line.buffer.take(3600)))
+    taker.start()
+    line.add("a")
+    taker.join(JOIN_S)
+
+    assert not taker.is_alive()
+    assert ["a"] == [outcome.delivery.message_id for outcome in taken]
+
+
+def test_several_takers_never_start_a_message_twice(line: _Line) -> None:
+    """Receivers of one process share its buffer."""
+    for number in range(500):
+        line.add(f"message-{number}", size=0)
+    taken: list[str] = []
+    takers = [threading.Thread(target=lambda: [taken.extend(line.take()) for _ in range(50)]) for _ in range(4)]
+    for taker in takers:
+        taker.start()
+    for taker in takers:
+        taker.join(JOIN_S)
+
+    assert sorted(f"message-{number}" for number in range(500)) == sorted(taken)
+
+
+# ── while an outage lasts
+
+
+def test_while_an_outage_lasts_one_message_is_started_at_a_time(line: _Line) -> None:
+    """Each receive that is burnt brings a message nearer to a dead-letter queue."""
+    for message_id in "abc":
+        line.add(message_id)
+    line.begin_outage()
+
+    assert [["a"], []] == [line.take(), line.take()]
+    line.clock.now += 2
+    assert [["b"], []] == [line.take(), line.take()]
+
+
+def test_a_failed_probe_is_held_for_a_later_one(line: _Line) -> None:
+    """With all its records to do; its message costs no receive."""
+    probe = line.add("a", records=2)
+    line.begin_outage()
+    line.take()
+    line.fail(probe)
+    assert [] == line.take()
+
+    line.clock.now += 2
+
+    assert ["a", "a"] == line.take()
+
+
+def test_messages_that_were_never_tried_are_probed_first(line: _Line) -> None:
+    """The one that was tried may be the only bad one."""
+    probe = line.add("a")
+    line.begin_outage()
+    line.take()
+    line.fail(probe)
+    assert not line.buffer.has_fresh
+    line.add("b")
+    assert line.buffer.has_fresh
+
+    line.clock.now += 2
+
+    assert ["b"] == line.take()
+
+
+def test_after_the_outage_what_was_held_goes_first(line: _Line) -> None:
+    """It has waited longest."""
+    probe = line.add("a")
+    line.begin_outage()
+    line.take()
+    line.fail(probe)
+    line.add("b")
+    line.guard.succeeded(SOURCE)
+
+    assert ["a", "b"] == line.take()
+
+
+def test_a_message_with_nothing_to_do_is_no_probe(line: _Line) -> None:
+    """It asks nobody: a queue full of filtered keys must not put off the outage's end."""
+    for number in range(3):
+        line.add_finished(f"filtered-{number}")
+    line.add("a")
+    line.add_finished("filtered-3")
+    line.begin_outage()
+
+    assert ["filtered-0", "filtered-1", "filtered-2", "a", "filtered-3"] == line.take()
+
+
+def test_a_probe_that_does_not_fit_is_not_used_up(line: _Line) -> None:
+    """The next would come later for nothing."""
+    big = line.add("a", size=90)
+    line.take()
+    line.add("b", size=90)
+    line.begin_outage()
+    assert [] == line.take()
+
+    line.book.leave(big.lease)
+
+    assert ["b"] == line.take()
+
+
+def test_only_a_probe_ends_a_probe(line: _Line) -> None:
+    """What was in hand before the outage is no probe; and a probe ends once."""
+    before = line.add("a")
+    line.take()
+    line.begin_outage()
+    assert None is line.buffer.end_probe(before.lease)
+    probe = line.add("b")
+    line.take()
+
+    assert None is line.buffer.end_probe(before.lease)
+    assert [probe, None] == [line.buffer.end_probe(probe.lease), line.buffer.end_probe(probe.lease)]
+
+
+# ── on stop
+
+
+def test_a_closed_buffer_answers_each_message_once_and_starts_none(line: _Line) -> None:
+    """Fresh, held, and what comes later: all of it goes back."""
+    held, fresh = line.add("a"), line.add("b")
+    line.begin_outage()
+    line.take()
+    line.fail(held)
+    assert [fresh.lease, held.lease] == line.buffer.close()
+    late = line.add("c")
+
+    assert [] == line.take()
+    assert [[late.lease], []] == [line.buffer.close(), line.buffer.close()]

@@ -1,0 +1,131 @@
+"""Who waits for memory, and who goes first."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from transforms.byte_budget import ByteBudget
+
+if TYPE_CHECKING:
+    import pytest
+
+    from transforms.byte_budget import Reservation
+
+PATIENCE_S = 30
+"""How long a test waits for what must happen."""
+
+
+class _Asking:
+    """A thread that asks for bytes and keeps them."""
+
+    def __init__(self, budget: ByteBudget, size: int) -> None:
+        self.reservation: Reservation | None = None
+        self._budget = budget
+        self._size = size
+        waiting = len(budget._waiting)
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+        while self.reservation is None and len(budget._waiting) == waiting:
+            self._thread.join(0.001)
+
+    @property
+    def waits(self) -> bool:
+        return self.reservation is None
+
+    def answered(self) -> Reservation:
+        self._thread.join(PATIENCE_S)
+        assert self.reservation is not None
+        return self.reservation
+
+    def _ask(self) -> None:
+        self.reservation = self._budget.acquire(self._size)
+
+
+def test_what_fits_is_reserved_and_given_back() -> None:
+    """In parts or at once."""
+    budget = ByteBudget(100)
+
+    first, second = budget.acquire(60), budget.acquire(40)
+    assert 100 == budget.used
+    first.shrink(10)
+    assert 50 == budget.used
+    assert 10 == first.size
+    first.release()
+    second.release()
+    assert 0 == budget.used
+
+
+def test_giving_back_twice_gives_back_once() -> None:
+    """Nor can a reservation grow."""
+    budget = ByteBudget(100)
+    kept, reservation = budget.acquire(30), budget.acquire(50)
+
+    reservation.shrink(60)
+    reservation.release()
+    reservation.release()
+
+    assert 30 == budget.used == kept.size
+
+
+def test_what_does_not_fit_waits_until_it_does() -> None:
+    """A surplus that was given back is enough."""
+    budget = ByteBudget(100)
+    first = budget.acquire(90)
+
+    asking = _Asking(budget, 20)
+    assert asking.waits
+    first.shrink(80)
+
+    assert 20 == asking.answered().size
+    assert 100 == budget.used
+
+
+def test_more_than_the_whole_budget_is_admitted_alone() -> None:
+    """It would wait for ever otherwise."""
+    budget = ByteBudget(100)
+    small = budget.acquire(1)
+
+    asking = _Asking(budget, 1000)
+    assert asking.waits
+    small.release()
+
+    assert 1000 == asking.answered().size
+    assert 1000 == budget.used
+
+
+def test_small_ones_do_not_overtake_a_large_one() -> None:
+    """Or it might wait for ever."""
+    budget = ByteBudget(100)
+    first = budget.acquire(50)
+    large, small = _Asking(budget, 100), _Asking(budget, 10)
+    assert large.waits
+    assert small.waits
+
+    first.release()
+    reservation = large.answered()
+    assert small.waits
+    reservation.release()
+
+    assert 10 == small.answered().size
+
+
+def test_a_release_that_nobody_was_told_of_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Garbage collection may make one in the waiting thread itself, between looking and waiting."""
+    monkeypatch.setattr("transforms.byte_budget.LOOK_AGAIN_S", 0.001)
+    budget = ByteBudget(100)
+    budget.acquire(100)
+    asking = _Asking(budget, 10)
+    assert asking.waits
+
+    budget._used = 0
+
+    assert 10 == asking.answered().size
+
+
+def test_nothing_is_reserved_without_waiting() -> None:
+    """A stream needs no memory of its own."""
+    budget = ByteBudget(100)
+    budget.acquire(100)
+
+    assert 0 == budget.acquire(0).size

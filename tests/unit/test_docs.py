@@ -1,0 +1,240 @@
+"""The documentation says what the code does: its tables, links, examples and the names it mentions are checked."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import json
+import re
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.memory import peak_bytes
+from pipeline.options import Settings, options_markdown_table
+from tests.builders import a_delivery, an_object_ref
+from tests.markdown import Page, blocks, codes, rows
+from transforms.contents import Fetched
+from transforms.dead_letters import dead_letter_document
+from transforms.failures import DEFAULT_FATES, OUTSIDE_KINDS, CorruptGzipError, Fate, FinishedKind
+from transforms.processing import Processor
+from transforms.records import Failure, ObjectRef, Result
+from transforms.settings import MIB, ProcessSettings, ReceiveSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = Page(ROOT / "README.md")
+FAILURES = Page(ROOT / "docs" / "failures.md")
+ARCHITECTURE = Page(ROOT / "docs" / "architecture.md")
+PAGES = [
+    README,
+    *(Page(path) for path in sorted((ROOT / "docs").glob("*.md"))),
+    *(Page(ROOT / name) for name in ("CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md")),
+]
+OF_OTHERS = {
+    *("--runner", "--direct_num_workers", "--help"),  # Beam's
+    *("--keep", "--output"),  # of ./run_local.sh
+    *("--endpoint-url", "--source-arn"),  # of the AWS CLI
+    *("--objects", "--rounds", "--get_ms", "--sqs_ms"),  # of the benchmark
+}
+NOW = datetime(2026, 1, 15, 9, 10, 2, 123000, tzinfo=UTC)
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.path.relative_to(ROOT)))
+
+
+def _fates() -> dict[str, str]:
+    """Every kind and its fate, as the code has them."""
+    failures = {kind.value: fate.value for kind, fate in DEFAULT_FATES.items()}
+    return failures | {kind.value: Fate.IGNORE.value for kind in FinishedKind}
+
+
+def _fates_in(table: str) -> dict[str, str]:
+    """Read a table whose first column has kinds, and whose second begins with their fate."""
+    pairs = [(kind, codes(fate)[0]) for kinds, fate, *_ in rows(table) if codes(fate) for kind in codes(kinds)]
+
+    assert len(pairs) == len(dict(pairs)), "a kind has two rows"
+
+    return dict(pairs)
+
+
+def test_the_options_table_is_the_generated_one() -> None:
+    """`python -c 'from pipeline.options import …; print(options_markdown_table())'` makes it."""
+    _, _, rest = README.text.partition("<!-- options -->\n")
+    table, end, _ = rest.partition("<!-- /options -->")
+
+    assert end
+    assert options_markdown_table().strip() == table.strip()
+
+
+def test_the_fates_in_the_readme_are_those_of_the_code() -> None:
+    """Word for word, no kind left out."""
+    assert _fates() == _fates_in(README.section("When things fail"))
+
+
+def test_the_fates_in_docs_failures_are_those_of_the_code() -> None:
+    """Word for word, no kind left out."""
+    assert _fates() == _fates_in(FAILURES.section("Kinds and fates"))
+
+
+def test_docs_failures_explains_every_fate() -> None:
+    """The words that `--fate` takes."""
+    explained = [codes(row[0]) for row in rows(FAILURES.section("The three fates"))]
+
+    assert {fate.value for fate in Fate} == {fate for fates in explained for fate in fates}
+
+
+def test_what_the_outage_guard_watches_is_what_the_docs_say() -> None:
+    """In the readme's table, and in the paragraph about the guard."""
+    pausing = [kinds for kinds, fate in rows(README.section("When things fail")) if "outage guard" in fate]
+    paragraph = re.search(r"are watched:(.*?)\. They", FAILURES.section("The outage guard"), re.DOTALL)
+
+    assert paragraph
+    assert sorted(OUTSIDE_KINDS) == sorted(codes(pausing[0]))
+    assert sorted(OUTSIDE_KINDS) == sorted(codes(paragraph.group(1)))
+
+
+@every_page
+def test_every_relative_link_leads_somewhere(page: Page) -> None:
+    """To a file that is there, and a heading in it. Line numbers move, so no link names one."""
+    for text, target in page.links():
+        if target.startswith("https://"):
+            continue
+        file, _, anchor = target.partition("#")
+        path = page.path.parent / file if file else page.path
+
+        assert path.exists(), f"[{text}]({target})"
+        assert not anchor or anchor in Page(path).anchors(), f"[{text}]({target})"
+
+
+@every_page
+def test_every_test_that_a_page_names_exists(page: Page) -> None:
+    """A guarantee without its test is a promise."""
+    for text, target in page.links():
+        if text.startswith("test_") and not text.endswith(".py"):
+            source = (page.path.parent / target).read_text(encoding="utf-8")
+
+            assert re.search(rf"\bdef {text}\(", source), f"{target} has no {text}"
+
+
+def test_every_guarantee_names_its_test() -> None:
+    """One line each."""
+    guarantees = re.findall(r"^- .*?(?=^- |\Z|^$)", README.section("Guarantees"), re.DOTALL | re.MULTILINE)
+
+    assert len(guarantees) >= 8
+    for guarantee in guarantees:
+        assert "](tests/" in guarantee, guarantee
+
+
+@every_page
+def test_nothing_is_left_to_be_filled_in(page: Page) -> None:
+    """Placeholders are for the time of writing."""
+    for word in ("TODO", "TBD", "FIXME", "@@", "XXX"):
+        assert word not in page.text
+
+
+@every_page
+def test_every_option_that_a_page_names_exists(page: Page) -> None:
+    """Renaming an option renames it everywhere."""
+    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table()))
+    prose = re.sub(r"^```bash\n.*?^```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
+
+    named = set(re.findall(r"(?<![\w\-#])--[a-z][a-z0-9_-]*[a-z0-9]", prose))
+
+    assert set() == named - ours - OF_OTHERS
+
+
+def test_every_module_has_its_place_in_docs_architecture() -> None:
+    """So the map is complete; a new module adds its line."""
+    mapped = {target for _, target in ARCHITECTURE.links()}
+    modules = [
+        f"../{folder}/{path.name}"
+        for folder in ("pipeline", "transforms")
+        for path in sorted((ROOT / folder).glob("*.py"))
+        if path.name != "__init__.py"
+    ]
+
+    assert [] == [module for module in modules if module not in mapped]
+
+
+def test_the_dead_letter_in_docs_failures_has_the_fields_of_a_real_one() -> None:
+    """And the table under it explains each."""
+    (example,) = blocks(FAILURES.section("Anatomy of a dead letter"), "json")
+    explained = [field for row in rows(FAILURES.section("Anatomy of a dead letter")) for field in codes(row[0])]
+    real = json.loads(dead_letter_document(Failure.of(an_object_ref(), CorruptGzipError("no")), failed_at=NOW))
+    shown = json.loads(example)
+
+    assert list(real) == list(shown)
+    assert list(real["reference"]) == list(shown["reference"])
+    assert sorted(real) == sorted(explained)
+
+
+def test_the_memory_in_docs_architecture_is_what_the_start_up_check_computes() -> None:
+    """With the defaults, and the parts add up."""
+    cells = [row[2] for row in rows(ARCHITECTURE.section("Memory of a process"))][1:]
+    *parts, total = (int(cell.removesuffix(" MiB").replace(",", "")) for cell in cells)
+    settings = Settings(ReceiveSettings(queue_url="http://localhost/1/queue"))
+
+    assert peak_bytes(settings) == total * MIB
+    assert sum(parts) == total
+
+
+# ── the code in the readme
+
+
+def _readme_module(name: str, directory: Path) -> None:
+    """Save the block that calls itself `# name.py`."""
+    (block,) = (b for b in blocks(README.text, "python") if b.startswith(f"# {name}.py\n"))
+    (directory / f"{name}.py").write_text(block, encoding="utf-8")
+
+
+def _process(processor: str, ref: ObjectRef, content: bytes) -> dict[str, Any]:
+    made = Processor(ProcessSettings(processor=processor), clock=lambda: NOW)
+    try:
+        outcome = made.process(Fetched(ref, content, size=len(content)))
+    finally:
+        made.close()
+    assert isinstance(outcome, Result)
+    document: dict[str, Any] = json.loads(outcome.document)
+    return document
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the user keeps modules, and starts the job."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_the_function_in_the_readme_gives_the_result_in_the_readme(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the load balancer log that the quick start uploads."""
+    _readme_module("my_logs", directory)
+    (example,) = blocks(README.section("Your code goes here"), "json")
+    shown = json.loads(example)
+    source = shown["source"]
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    (log,) = (log for log in importlib.import_module("sample_logs").samples() if log.key == source["key"])
+    ref = an_object_ref(bucket=source["bucket"], key=source["key"], etag=source["etag"])
+
+    document = _process("my_logs:errors", ref, gzip.decompress(log.body))
+
+    assert shown == document
+
+
+def test_the_class_in_the_readme_loads_a_database(directory: Path) -> None:
+    """Twice the same object: the rows are there once."""
+    _readme_module("my_orders", directory)
+    content = b'{"order": 1, "cents": 100}\n{"order": 2, "cents": 250}\n'
+
+    first = _process("my_orders:Load", an_object_ref(), content)
+    second = _process("my_orders:Load", an_object_ref(delivery=a_delivery(receive_count=2)), content)
+    database = sqlite3.connect(directory / "orders.db")
+    stored = database.execute("select number, cents from orders order by number").fetchall()
+    database.close()
+
+    assert (2, 2) == (first["orders"], second["orders"])
+    assert [(1, 100), (2, 250)] == stored

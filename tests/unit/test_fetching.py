@@ -1,0 +1,199 @@
+"""When an object is fetched, when the ledger says that it is done, and what becomes of the unforeseen."""
+
+from __future__ import annotations
+
+import gzip
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from transforms.result_names import result_name
+
+from tests.builders import BUCKET, ETAG, KEY, a_delivery, an_object_ref
+from tests.fake_objects import FakeObjects, fake_objects
+from transforms.contents import Fetched
+from transforms.events import EVENTS
+from transforms.failures import (
+    FailureKind,
+    FinishedKind,
+    ForbiddenError,
+    ObjectGoneError,
+    RecordError,
+    WriteFailedError,
+)
+from transforms.fetching import Fetcher
+from transforms.records import Failure, Finished, ObjectRef
+from transforms.settings import FetchSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STORED = gzip.compress(b"a\nb\n", mtime=0)
+
+
+class _Ledger:
+    """A store of which only the names matter."""
+
+    is_remote = False
+
+    def __init__(self) -> None:
+        self.done: set[str] = set()
+        self.asked: list[str] = []
+        self.error: Exception | None = None
+
+    def exists(self, name: str) -> bool:
+        self.asked.append(name)
+        if self.error is not None:
+            raise self.error
+        return name in self.done
+
+
+class _Fetching:
+    """A fetcher, its objects and its ledger."""
+
+    def __init__(self, name: str) -> None:
+        self.objects: FakeObjects = fake_objects(name)
+        self.objects.put(BUCKET, KEY, STORED, etag=ETAG)
+        self.ledger = _Ledger()
+        self._connect = partial(fake_objects, name)
+
+    def fetch(self, ref: ObjectRef, *, reprocess: bool = False) -> Fetched | Failure | Finished:
+        """Fetch with the settings' defaults."""
+        fetcher = Fetcher(FetchSettings(reprocess=reprocess), connect=self._connect, results=self.ledger)
+        return fetcher.fetch(ref)
+
+
+@pytest.fixture
+def fetching(request: pytest.FixtureRequest) -> _Fetching:
+    """One object is there, and nothing is done."""
+    return _Fetching(request.node.nodeid)
+
+
+def _a_ref(*, receive_count: int = 1, etag: str | None = ETAG) -> ObjectRef:
+    return an_object_ref(delivery=a_delivery(receive_count=receive_count), etag=etag, size=len(STORED))
+
+
+def _failure(outcome: object) -> Failure:
+    assert isinstance(outcome, Failure)
+    return outcome
+
+
+def test_an_object_is_fetched_and_inflated(fetching: _Fetching) -> None:
+    """And counted as it is stored."""
+    content = fetching.fetch(_a_ref())
+
+    assert isinstance(content, Fetched)
+    assert (_a_ref(), b"a\nb\n", len(STORED)) == (content.ref, content.read(), content.size)
+    assert (1, len(STORED), 0) == tuple(
+        EVENTS.counts()[name] for name in ("fetched", "fetched_bytes", "overwritten_since")
+    )
+
+
+# ── the ledger
+
+
+def test_the_ledger_is_not_asked_about_a_first_receive(fetching: _Fetching) -> None:
+    """A question costs a request, and the answer is known."""
+    fetching.ledger.done.add(result_name(BUCKET, KEY, ETAG))
+
+    assert isinstance(fetching.fetch(_a_ref(receive_count=1)), Fetched)
+    assert [] == fetching.ledger.asked
+
+
+def test_what_was_received_before_and_is_done_is_not_fetched_again(fetching: _Fetching) -> None:
+    """The output store is the ledger."""
+    fetching.ledger.done.add(result_name(BUCKET, KEY, ETAG))
+    ref = _a_ref(receive_count=2)
+
+    assert Finished(ref.delivery, 0, FinishedKind.ALREADY_FINISHED, ref) == fetching.fetch(ref)
+    assert [] == fetching.objects.opens
+
+
+def test_what_was_received_before_and_is_not_done_is_fetched(fetching: _Fetching) -> None:
+    """Another key, or another content of the same key, is another result."""
+    fetching.ledger.done |= {result_name(BUCKET, KEY, "another"), result_name(BUCKET, "another", ETAG)}
+
+    assert isinstance(fetching.fetch(_a_ref(receive_count=2)), Fetched)
+    assert [result_name(BUCKET, KEY, ETAG)] == fetching.ledger.asked
+
+
+def test_a_reference_without_an_etag_is_never_skipped(fetching: _Fetching) -> None:
+    """Nothing says that the result is of this content."""
+    fetching.ledger.done.add(result_name(BUCKET, KEY, None))
+
+    assert isinstance(fetching.fetch(_a_ref(receive_count=9, etag=None)), Fetched)
+    assert [] == fetching.ledger.asked
+
+
+def test_reprocess_does_it_again(fetching: _Fetching) -> None:
+    """After a change of the function."""
+    fetching.ledger.done.add(result_name(BUCKET, KEY, ETAG))
+
+    assert isinstance(fetching.fetch(_a_ref(receive_count=9), reprocess=True), Fetched)
+    assert [] == fetching.ledger.asked
+
+
+def test_a_ledger_that_does_not_answer_is_a_failed_write(fetching: _Fetching) -> None:
+    """It is the output that is away: the outage guard counts it so, and the object is not fetched for nothing."""
+    fetching.ledger.error = WriteFailedError("503")
+
+    failure = _failure(fetching.fetch(_a_ref(receive_count=2)))
+
+    assert (FailureKind.WRITE_FAILED, "503") == (failure.kind, failure.detail)
+    assert [] == fetching.objects.opens
+
+
+# ── what was notified, and what is there now
+
+
+def test_an_object_overwritten_since_is_fetched_as_it_is_now(fetching: _Fetching) -> None:
+    """Skipping it could lose the last of two quick writes, for which S3 may send one notification."""
+    content = fetching.fetch(_a_ref(etag="older"))
+
+    assert isinstance(content, Fetched)
+    assert ETAG == content.ref.etag
+    assert 1 == EVENTS.counts()["overwritten_since"]
+
+
+def test_an_object_whose_etag_nobody_told_was_not_overwritten(fetching: _Fetching) -> None:
+    """Nobody knows."""
+    content = fetching.fetch(_a_ref(etag=None))
+
+    assert isinstance(content, Fetched)
+    assert ETAG == content.ref.etag
+    assert 0 == EVENTS.counts()["overwritten_since"]
+
+
+# ── failures
+
+
+@pytest.mark.parametrize("error", [ObjectGoneError("gone"), ForbiddenError("403")])
+def test_what_cannot_be_fetched_is_a_failure_of_its_kind(fetching: _Fetching, error: RecordError) -> None:
+    """Nothing is raised."""
+    fetching.objects.fail_next(error)
+
+    failure = _failure(fetching.fetch(_a_ref()))
+
+    assert (error.kind, error.detail, _a_ref(), None) == (failure.kind, failure.detail, failure.ref, failure.traceback)
+    assert 0 == EVENTS.counts()["fetched"]
+
+
+def _break_the_ledger(fetching: _Fetching) -> None:
+    fetching.ledger.error = ZeroDivisionError("a defect of ours")
+
+
+def _break_the_objects(fetching: _Fetching) -> None:
+    fetching.objects.fail_next(ZeroDivisionError("a defect of ours"))
+
+
+@pytest.mark.parametrize("break_it", [_break_the_ledger, _break_the_objects])
+def test_what_nobody_foresaw_is_an_internal_error_with_its_traceback(
+    fetching: _Fetching, break_it: Callable[[_Fetching], None]
+) -> None:
+    """One bad object never stops the job."""
+    break_it(fetching)
+
+    failure = _failure(fetching.fetch(_a_ref(receive_count=2)))
+
+    assert (FailureKind.INTERNAL_ERROR, "ZeroDivisionError") == (failure.kind, failure.exception_class)
+    assert "Traceback" in (failure.traceback or "")

@@ -1,0 +1,206 @@
+"""One run: how it starts, how it ends, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
+
+import apache_beam as beam
+import pytest
+
+from pipeline import job
+from pipeline.options import RunSettings, Settings
+from tests.builders import QUEUE_URL, RECEIVED_AT, SENT_AT
+from transforms import process_wide
+from transforms.events import EVENTS
+from transforms.failures import UserError
+from transforms.process_wide import ProcessWide
+from transforms.records import Door, Settled
+from transforms.settings import ReceiveSettings, WriteSettings
+from transforms.stopping import STOP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STRICT = Settings(ReceiveSettings(QUEUE_URL, idle_s=20), run=RunSettings(drain=True, strict=True), is_bounded=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked, and pytest keeps its signals."""
+    monkeypatch.setattr(job.start_up, "check", lambda settings, outside, *, workers_here: None)
+    monkeypatch.setattr(job.signals, "install", lambda stop: None)
+
+
+def _settled(door: Door) -> Settled:
+    return Settled(
+        message_id="m",
+        queue_url=QUEUE_URL,
+        door=door,
+        records={},
+        buckets=(),
+        receive_count=1,
+        sent_at=SENT_AT,
+        received_at=RECEIVED_AT,
+        settled_at=RECEIVED_AT,
+    )
+
+
+@pytest.fixture
+def ends_as(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put another flow in place of the real one: its messages leave by these doors."""
+
+    def replace_flow(*doors: Door) -> None:
+        settled = [_settled(door) for door in doors]
+        monkeypatch.setattr(job, "build", lambda root, settings, outside: root | beam.Create(settled))
+
+    return replace_flow
+
+
+def test_a_job_that_ends_is_exit_code_0(ends_as: Callable[..., None]) -> None:
+    """Dead letters do not change it."""
+    ends_as(Door.STORED, Door.SET_ASIDE)
+
+    assert 0 == job.run(replace(STRICT, run=RunSettings(drain=True)), [])
+
+
+def test_a_job_that_fails_is_exit_code_1_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a traceback in the log: this is not the user's mistake."""
+
+    def fail(root: object, settings: object, outside: object) -> NoReturn:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(job, "build", fail)
+
+    assert 1 == job.run(STRICT, [])
+    assert ["broken"] == [str(r.exc_info[1]) for r in caplog.records if r.exc_info and r.message == "the job failed"]
+
+
+@dataclass
+class _Submitted:
+    """A job on a cluster."""
+
+    end: str | type[BaseException]
+
+    def run(self) -> _Submitted:
+        return self
+
+    def wait_until_finish(self) -> str:
+        if isinstance(self.end, str):
+            return self.end
+        raise self.end
+
+
+@pytest.mark.parametrize(
+    ("end", "exit_code", "line"),
+    [
+        ("CANCELLED", 1, "the job ended as CANCELLED"),
+        (KeyboardInterrupt, 130, "left; the job goes on where it runs"),
+    ],
+)
+def test_a_job_on_a_cluster_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    end: str | type[BaseException],
+    exit_code: int,
+    line: str,
+) -> None:
+    """It may end otherwise than it should, and it outlives whoever watches it."""
+    on_s3 = WriteSettings(output="s3://b/p", dead_letters="s3://b/d")
+    settings = Settings(ReceiveSettings(QUEUE_URL), write=on_s3, run=RunSettings(runner="FlinkRunner"))
+    monkeypatch.setattr(job.beam, "Pipeline", lambda options: _Submitted(end))
+    monkeypatch.setattr(job, "build", lambda root, settings, outside: None)
+
+    assert exit_code == job.run(settings, ["--checkpointing_interval=9000", "--flink_master=host:8081"])
+    assert [line] == [record.message for record in caplog.records if record.levelname != "INFO"]
+
+
+@pytest.mark.parametrize(
+    ("doors", "exit_code"),
+    [
+        ((), 0),
+        ((Door.STORED, Door.IGNORED), 0),
+        ((Door.RETURNED, Door.STORED), 0),  # a drain waits for what it returned
+        ((Door.STORED, Door.SET_ASIDE), 1),
+    ],
+)
+def test_strict_judges_what_was_set_aside(
+    ends_as: Callable[..., None], doors: tuple[Door, ...], exit_code: int
+) -> None:
+    """On every runner, since Beam's metrics come back from wherever the workers are."""
+    ends_as(*doors)
+
+    assert exit_code == job.run(STRICT, [])
+
+
+def test_strict_judges_what_was_left(ends_as: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+    """Returned and not waited for, or stopped before the end."""
+    ends_as(Door.RETURNED)
+    limited = replace(STRICT, receive=ReceiveSettings(QUEUE_URL, max_messages=1))
+
+    assert 1 == job.run(limited, [])
+    STOP.set()
+    assert 1 == job.run(STRICT, [])
+    assert 2 == caplog.messages.count("--strict: 0 messages were set aside, and some were left")
+
+
+def test_the_start_is_told_with_the_settings_that_matter(
+    ends_as: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line."""
+    ends_as()
+
+    with caplog.at_level("INFO", "pipeline.job"):
+        job.run(STRICT, [])
+
+    assert (
+        f"started: DirectRunner (Beam's FnApiRunner, in this process) reads {QUEUE_URL} in us-east-1 until quiet for "
+        "20 s, at most 200 messages at once; processor transforms.processors:count_lines, output output, dead letters "
+        "output/_dead_letters"
+    ) == caplog.messages[0]
+
+
+def test_the_end_accounts_for_every_message(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Also for those that only the end of the process gives back: everything is closed first."""
+
+    class _Holding:
+        def close(self) -> None:
+            EVENTS.settled(Door.RETURNED)
+
+    def build(root: beam.Pipeline, settings: Settings, outside: object) -> beam.PCollection:
+        ProcessWide(_Holding).get()
+        EVENTS.received(1)
+        return root | beam.Create([])
+
+    monkeypatch.setattr(job, "build", build)
+
+    with caplog.at_level("INFO", "pipeline.job"):
+        job.run(STRICT, [])
+
+    assert "stopped: 1 received = 0 stored + 0 ignored + 0 set aside + 1 returned" == caplog.messages[-1]
+
+
+def test_what_the_start_refuses_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not a failed job."""
+
+    def refuse(settings: object, outside: object, *, workers_here: bool) -> NoReturn:
+        raise UserError("no such queue")
+
+    monkeypatch.setattr(job.start_up, "check", refuse)
+
+    with pytest.raises(UserError):
+        job.run(STRICT, [])
+
+
+def test_stopping_is_heard_where_the_work_is(monkeypatch: pytest.MonkeyPatch, ends_as: Callable[..., None]) -> None:
+    """Signals of a process that only submitted the job are its own."""
+    heard: list[object] = []
+    monkeypatch.setattr(job.signals, "install", heard.append)
+    ends_as()
+
+    job.run(STRICT, [])
+    process_wide.close_all()
+
+    assert [STOP] == heard

@@ -1,0 +1,370 @@
+"""What the lease book admits, extends, counts down and forgets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.builders import RECEIVED_AT, a_delivery
+from transforms.leases import Lease, LeaseBook, Stage
+from transforms.records import Door
+from transforms.settings import LeaseSettings
+
+VISIBILITY_S = 60
+
+
+class _Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    """Start at an odd time: nothing may take zero for "never"."""
+    return _Clock()
+
+
+@pytest.fixture
+def book(clock: _Clock) -> LeaseBook:
+    """Room for three messages and 100 bytes."""
+    settings = LeaseSettings(
+        visibility_timeout_s=VISIBILITY_S, max_in_flight=3, max_in_flight_bytes=100, max_processing_s=3600
+    )
+    return LeaseBook(settings, clock=clock)
+
+
+def _opened(
+    book: LeaseBook, message_id: str = "message-1", *, size: int = 10, records: int = 1, handle: str = "receipt-1"
+) -> Lease:
+    delivery = a_delivery(message_id=message_id, receipt_handle=handle, records=records)
+    lease = book.open(delivery, size=size, asked_at=book.clock())
+    assert lease is not None
+    return lease
+
+
+def _started(book: LeaseBook, message_id: str = "message-1", *, size: int = 10, records: int = 1) -> Lease:
+    lease = _opened(book, message_id, size=size, records=records)
+    book.start(lease)
+    return lease
+
+
+def _settle(book: LeaseBook, lease: Lease, index: int = 0, door: Door = Door.STORED) -> Lease | None:
+    return book.settle(lease.delivery, index, door, kind=door.value, bucket="source-bucket")
+
+
+# ── admission by count
+
+
+def test_no_more_messages_are_reserved_than_there_is_room_for(book: LeaseBook) -> None:
+    """What is open and what was asked for both take room."""
+    _opened(book)
+
+    assert [1, 1, 0] == [book.reserve(1), book.reserve(10), book.reserve(10)]
+    assert 2 == book.reserved_count
+
+
+def test_a_reservation_that_was_not_used_is_room_again(book: LeaseBook) -> None:
+    """An empty receive takes no room."""
+    book.reserve(3)
+    book.release(3)
+
+    assert 3 == book.reserve(10)
+
+
+def test_more_open_messages_than_allowed_leave_no_negative_room(book: LeaseBook) -> None:
+    """Adopted deliveries come without a reservation."""
+    for number in range(4):
+        _opened(book, f"message-{number}")
+
+    assert 0 == book.reserve(10)
+    assert 0 == book.reserved_count
+
+
+def test_a_settled_message_takes_room_until_sqs_knows_its_fate(book: LeaseBook) -> None:
+    """An SQS that takes no deletes must not let the process fill up with settled messages."""
+    lease = _started(book)
+    _settle(book, lease)
+    assert 2 == book.reserve(10)
+
+    book.close(lease)
+
+    assert 0 == book.open_count
+    assert 1 == book.reserve(10)
+
+
+# ── admission by bytes
+
+
+def test_bytes_are_in_hand_from_the_start_to_the_settlement(book: LeaseBook) -> None:
+    """What only waits in the buffer has fetched nothing."""
+    lease = _opened(book, size=40)
+    in_hand = [book.bytes_in_hand]
+    book.start(lease)
+    in_hand.append(book.bytes_in_hand)
+    _settle(book, lease)
+    in_hand.append(book.bytes_in_hand)
+
+    assert [0, 40, 0] == in_hand
+
+
+def test_what_would_go_over_the_byte_budget_has_to_wait(book: LeaseBook) -> None:
+    """Exactly full is not over."""
+    _started(book, "message-1", size=60)
+
+    assert book.fits(_opened(book, "message-2", size=40))
+    assert not book.fits(_opened(book, "message-3", size=41))
+
+
+def test_one_object_larger_than_the_byte_budget_is_admitted_alone(book: LeaseBook) -> None:
+    """It would wait for ever otherwise, and its message come round again and again."""
+    huge = _opened(book, "huge", size=1_000_000)
+    small = _started(book, "small", size=1)
+    assert not book.fits(huge)
+
+    _settle(book, small)
+
+    assert book.fits(huge)
+    book.start(huge)
+    assert not book.fits(_opened(book, "next", size=1))
+
+
+def test_a_message_given_back_unstarted_frees_no_bytes_it_never_took(book: LeaseBook) -> None:
+    """The budget would grow with every stop."""
+    _started(book, "message-1", size=30)
+    buffered = _opened(book, "message-2", size=50)
+
+    book.leave(buffered)
+
+    assert Stage.LEAVING is buffered.stage
+    assert 30 == book.bytes_in_hand
+
+
+# ── one settlement for each delivery
+
+
+def test_a_delivery_is_settled_only_when_its_last_record_is(book: LeaseBook) -> None:
+    """In whatever order they finish."""
+    lease = _started(book, records=3)
+
+    assert [None, None, lease] == [_settle(book, lease, index) for index in (2, 0, 1)]
+    assert Stage.LEAVING is lease.stage
+
+
+def test_a_record_that_is_settled_twice_counts_once(book: LeaseBook) -> None:
+    """A runner may repeat an element; the other record of its message is still in hand."""
+    lease = _started(book, records=2)
+
+    assert [None, None] == [_settle(book, lease, 0), _settle(book, lease, 0)]
+    assert {1} == lease.unsettled
+    assert 1 == lease.kinds.total()
+
+
+def test_a_record_the_delivery_does_not_have_settles_nothing(book: LeaseBook) -> None:
+    """An index from elsewhere must not count for a record of ours."""
+    lease = _started(book)
+
+    assert None is _settle(book, lease, 7)
+    assert {0} == lease.unsettled
+
+
+@pytest.mark.parametrize(
+    ("doors", "worst"),
+    [
+        ([Door.IGNORED, Door.STORED], Door.STORED),
+        ([Door.SET_ASIDE, Door.STORED], Door.SET_ASIDE),
+        ([Door.RETURNED, Door.SET_ASIDE], Door.RETURNED),
+        ([Door.IGNORED, Door.IGNORED], Door.IGNORED),
+    ],
+)
+def test_a_deliverys_door_is_the_worst_of_its_records(book: LeaseBook, doors: list[Door], worst: Door) -> None:
+    """A message is deleted or returned as a whole."""
+    lease = _started(book, records=2)
+    for index, door in enumerate(doors):
+        _settle(book, lease, index, door)
+
+    assert worst is lease.door
+
+
+def test_a_settled_delivery_knows_how_many_records_ended_as_what_and_where(book: LeaseBook) -> None:
+    """For the `Settled` record, which people count by."""
+    lease = _started(book, records=3)
+    book.settle(lease.delivery, 0, Door.STORED, kind="stored", bucket="a")
+    book.settle(lease.delivery, 1, Door.STORED, kind="stored", bucket="b")
+    book.settle(lease.delivery, 2, Door.IGNORED, kind="test_event", bucket=None)
+
+    assert {"stored": 2, "test_event": 1} == dict(lease.kinds)
+    assert ["a", "b"] == lease.buckets
+
+
+def test_a_lease_that_is_put_back_has_all_its_records_to_do_again(book: LeaseBook) -> None:
+    """Nothing of the first try is left over."""
+    lease = _started(book, size=40, records=2)
+    _settle(book, lease, 0, Door.STORED)
+    _settle(book, lease, 1, Door.RETURNED)
+
+    book.put_back(lease)
+
+    assert (Stage.BUFFERED, {0, 1}, Door.IGNORED) == (lease.stage, lease.unsettled, lease.door)
+    assert ({}, []) == (dict(lease.kinds), lease.buckets)
+    assert 0 == book.bytes_in_hand
+    assert 1 == book.open_count
+
+
+# ── deliveries of a process that died
+
+
+def test_an_adopted_delivery_is_settled_by_the_handle_it_came_with(book: LeaseBook) -> None:
+    """There is no newer one."""
+    delivery = a_delivery(receipt_handle="of-the-dead-process")
+    lease = book.settle(delivery, 0, Door.STORED, kind="stored", bucket="a")
+
+    assert lease is not None
+    assert "of-the-dead-process" == lease.receipt_handle
+    assert book.holds(lease)
+    book.close(lease)
+    assert 0 == book.open_count
+
+
+def test_an_adopted_delivery_is_lost_from_the_start(book: LeaseBook) -> None:
+    """Nobody extended it while the process was dead: whoever deletes it must say that another may have it too."""
+    lease = book.settle(a_delivery(), 0, Door.STORED, kind="stored", bucket="a")
+
+    assert lease is not None
+    assert lease.lost
+
+
+def test_an_adopted_delivery_whose_other_records_never_come_is_not_open(book: LeaseBook) -> None:
+    """They were settled by the process that died: waiting for them would never end."""
+    assert None is book.settle(a_delivery(records=2), 0, Door.STORED, kind="stored", bucket="a")
+
+    assert 0 == book.open_count
+    assert [] == book.due(book.clock())
+
+
+def test_all_records_of_an_adopted_delivery_settle_it(book: LeaseBook) -> None:
+    """The runner restored all of them."""
+    delivery = a_delivery(records=2)
+    book.settle(delivery, 1, Door.SET_ASIDE, kind="too_large", bucket="a")
+    lease = book.settle(delivery, 0, Door.STORED, kind="stored", bucket="a")
+
+    assert lease is not None
+    assert (Door.SET_ASIDE, 2) == (lease.door, lease.kinds.total())
+    assert [lease] == book.open_leases()
+
+
+def test_a_new_receive_replaces_an_adopted_delivery(book: LeaseBook) -> None:
+    """It is no copy of work in hand: all its records are to be done, or the message would be held for nothing."""
+    book.settle(a_delivery(records=2), 0, Door.STORED, kind="stored", bucket="a")
+
+    lease = _opened(book, records=2)
+
+    assert {0, 1} == lease.unsettled
+    assert [None, lease] == [_settle(book, lease, 0), _settle(book, lease, 1)]
+
+
+# ── copies
+
+
+def test_a_duplicate_receipt_replaces_the_handle_and_is_not_emitted(book: LeaseBook, clock: _Clock) -> None:
+    """Only the newest handle deletes for certain."""
+    lease = _started(book)
+    clock.now += 70
+    copy = book.open(a_delivery(receipt_handle="receipt-2"), size=10, asked_at=clock.now)
+
+    assert None is copy
+    assert ("receipt-2", clock.now + VISIBILITY_S) == (lease.receipt_handle, lease.deadline)
+    assert 1 == book.open_count
+
+
+def test_a_lost_lease_that_is_received_again_is_held_and_extended_again(book: LeaseBook, clock: _Clock) -> None:
+    """Or it would be lost and received in turns for as long as its work takes."""
+    lease = _started(book)
+    lease.lost = True
+    clock.now += 70
+    book.open(a_delivery(receipt_handle="receipt-2"), size=10, asked_at=clock.now)
+
+    assert [lease] == book.due(clock.now + VISIBILITY_S / 2)
+
+
+def test_a_lease_that_was_closed_does_not_close_its_successor(book: LeaseBook) -> None:
+    """They share a message id."""
+    first = _opened(book)
+    book.close(first)
+    second = _opened(book)
+
+    book.close(first)
+
+    assert [second] == book.open_leases()
+    assert (False, True) == (book.holds(first), book.holds(second))
+
+
+# ── extensions
+
+
+def test_a_lease_counts_from_the_request_not_from_the_answer(book: LeaseBook, clock: _Clock) -> None:
+    """SQS's clock started somewhere in between: the early guess is the safe one."""
+    asked_at = clock.now
+    clock.now += 10
+    lease = book.open(a_delivery(), size=1, asked_at=asked_at)
+
+    assert lease is not None
+    assert asked_at + VISIBILITY_S == lease.deadline
+
+
+def test_leases_are_due_past_half_of_their_visibility_timeout_the_most_urgent_first(
+    book: LeaseBook, clock: _Clock
+) -> None:
+    """So that one failed extension costs nothing."""
+    first = _opened(book, "first")
+    clock.now += 10
+    second = _started(book, "second")
+    book.extended(first, clock.now + VISIBILITY_S + 5)
+
+    assert [] == book.due(clock.now + 29)
+    assert [second] == book.due(clock.now + 30)
+    assert [second, first] == book.due(clock.now + 35)
+
+
+def test_an_extension_never_shortens_a_lease(book: LeaseBook) -> None:
+    """Its answer may come after that of a later one."""
+    lease = _opened(book)
+    book.extended(lease, lease.deadline - 1)
+
+    assert book.clock() + VISIBILITY_S == lease.deadline
+
+
+def test_what_is_leaving_lost_or_has_no_queue_behind_it_is_never_due(book: LeaseBook, clock: _Clock) -> None:
+    """Extending the first would overwrite its return's delay; the others cannot be extended."""
+    _settle(book, _started(book, "leaving"))
+    _opened(book, "lost").lost = True
+    book.open(a_delivery(message_id="replayed", receipt_handle=None), size=1, asked_at=clock.now)
+
+    assert [] == book.due(clock.now + VISIBILITY_S)
+
+
+def test_nothing_is_extended_for_longer_than_the_longest_processing(book: LeaseBook, clock: _Clock) -> None:
+    """A hung object's message goes to somebody else."""
+    lease = _started(book)
+
+    assert [lease] == book.due(clock.now + 3599)
+    assert [] == book.due(clock.now + 3600)
+
+
+def test_the_oldest_open_delivery_is_known(book: LeaseBook) -> None:
+    """The watermark is held there."""
+    assert None is book.oldest_received_at()
+    older = a_delivery(message_id="older", received_at=RECEIVED_AT)
+    newer = a_delivery(message_id="newer", received_at=RECEIVED_AT + timedelta(seconds=5))
+    leases = [book.open(delivery, size=1, asked_at=0) for delivery in (older, newer)]
+    assert RECEIVED_AT == book.oldest_received_at()
+
+    assert leases[0] is not None
+    book.close(leases[0])
+
+    assert RECEIVED_AT + timedelta(seconds=5) == book.oldest_received_at()

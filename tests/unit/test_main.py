@@ -1,0 +1,90 @@
+"""The command answers users in sentences and machines in exit codes."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from pipeline import __main__, job
+from pipeline.__main__ import main
+from tests.builders import QUEUE_URL
+from transforms.failures import UserError
+
+if TYPE_CHECKING:
+    from pipeline.options import Settings
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logging stays as pytest has it."""
+    monkeypatch.setattr(__main__, "configure", lambda level, log_format: None)
+    monkeypatch.delenv("SQS_QUEUE_URL", raising=False)
+
+
+def _answers(exit_code: int) -> object:
+    return lambda settings, beam_args: exit_code
+
+
+def test_a_mistake_of_the_user_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback: nobody but the user can mend it."""
+    exit_code = main(["--wait_time_s=30"])
+
+    assert ("sqs-pipeline: --wait_time_s is 30; SQS allows 0 to 20\n", 2) == (capsys.readouterr().err, exit_code)
+
+
+def test_a_mistake_that_only_the_start_finds_is_one_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, whatever it quotes."""
+
+    def refuse(settings: Settings, beam_args: list[str]) -> NoReturn:
+        raise UserError("no such queue\n\x1b[2J")
+
+    monkeypatch.setattr(job, "run", refuse)
+
+    assert 2 == main([f"--queue_url={QUEUE_URL}"])
+    assert "sqs-pipeline: no such queue\\n\\x1b[2J\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_the_exit_code_is_that_of_the_job(monkeypatch: pytest.MonkeyPatch, exit_code: int) -> None:
+    """Whoever started it decides by it."""
+    monkeypatch.setattr(job, "run", _answers(exit_code))
+
+    assert exit_code == main([f"--queue_url={QUEUE_URL}"])
+
+
+def test_arguments_and_environment_reach_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is not ours goes along."""
+    given: list[tuple[int, list[str]]] = []
+    monkeypatch.setattr(job, "run", lambda settings, rest: given.append((settings.receive.wait_time_s, rest)) or 0)
+    monkeypatch.setenv("SQS_QUEUE_URL", QUEUE_URL)
+    monkeypatch.setenv("SQS_PIPELINE_WAIT_TIME_S", "3")
+
+    main(["--streaming"])
+
+    assert [(3, ["--streaming"])] == given
+
+
+def test_ctrl_c_before_the_start_leaves_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As shells expect."""
+
+    def interrupt(settings: Settings, beam_args: list[str]) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "run", interrupt)
+
+    assert 130 == main([f"--queue_url={QUEUE_URL}"])
+
+
+def test_logging_is_set_up_as_the_options_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is logged."""
+    configured: list[tuple[str, str]] = []
+    monkeypatch.setattr(__main__, "configure", lambda *said: configured.append(said))
+    monkeypatch.setattr(job, "run", _answers(0))
+
+    main([f"--queue_url={QUEUE_URL}", "--log_level=debug", "--log_format=json"])
+
+    assert [(logging.getLevelName(logging.DEBUG), "json")] == configured

@@ -1,0 +1,215 @@
+"""What each runner is given, and what it is not trusted with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from apache_beam.options.pipeline_options import StandardOptions
+
+from pipeline.options import RunSettings, Settings
+from pipeline.runners import Plan, pipeline_options, plan
+from tests.builders import QUEUE_URL
+from transforms.failures import UserError
+from transforms.settings import ReceiveSettings, WriteSettings
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+ON_S3 = WriteSettings(output="s3://b/p", dead_letters="s3://b/p/_dead_letters")
+CHECKPOINTS = "--checkpointing_interval=9000"
+
+
+def _settings(runner: str, *, drain: bool = False, receivers: int = 1, shared_output: bool = False) -> Settings:
+    return Settings(
+        ReceiveSettings(QUEUE_URL, receivers=receivers, idle_s=20 if drain else None),
+        write=ON_S3,
+        run=RunSettings(runner=runner, drain=drain, shared_output=shared_output),
+        is_bounded=drain,
+    )
+
+
+def _locally(settings: Settings) -> Settings:
+    return replace(settings, write=WriteSettings())
+
+
+def _refusal(settings: Settings, *beam_args: str) -> str:
+    with pytest.raises(UserError) as refused:
+        plan(settings, beam_args)
+    return str(refused.value)
+
+
+def _passed_on(options: PipelineOptions) -> dict[str, object]:
+    """Everything that a job server is sent."""
+    return dict(options.get_all_options(drop_default=True, retain_unknown_options=True))
+
+
+# ── this process
+
+
+@pytest.mark.parametrize("runner", ["DirectRunner", "FnApiRunner"])
+def test_direct_runner_is_the_fn_api_runner_in_this_process(runner: str) -> None:
+    """Beam's own choice depends on whether a download works."""
+    made = plan(_settings(runner), ["--streaming"])
+
+    assert "FnApiRunner" == made.options.view_as(StandardOptions).runner
+    assert made.workers_here
+    assert _settings(runner) == made.settings
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        (
+            "--direct_num_workers=2",
+            ("--direct_num_workers is 2; this job allows 1, because Beam's in-process runner loses messages otherwise"),
+        ),
+        (
+            "--direct_running_mode=multi_processing",
+            (
+                "--direct_running_mode is multi_processing; this job allows in_memory, because Beam's in-process "
+                "runner loses messages otherwise"
+            ),
+        ),
+        (
+            "--direct_runner_bundle_repeat=1",
+            "--direct_runner_bundle_repeat is 1; this job allows 0, because repeats delete messages",
+        ),
+        ("--wait_time=3", "--wait_time is not an option; did you mean --wait_time_s?"),
+        ("--direct_num_worker=1", "--direct_num_worker is not an option; did you mean --direct_num_workers?"),
+        ("--zzz", "--zzz is not an option; --help lists the options"),
+        ("--direct_num_workers=x", "--direct_num_workers: invalid int value: 'x'; it is an option of Beam"),
+    ],
+)
+def test_direct_runner_refuses_what_would_lose_data_and_what_nobody_knows(argument: str, sentence: str) -> None:
+    """Beam itself would go on in silence."""
+    assert sentence == _refusal(_settings("DirectRunner"), argument)
+
+
+@pytest.mark.parametrize("runner", ["DirectRunner", "PrismRunner"])
+def test_one_process_has_one_receiver(runner: str) -> None:
+    """Idle waits of several would add up."""
+    expected = f"--receivers is 4; {runner} allows 1, because several would take turns in one thread"
+
+    assert expected == _refusal(_settings(runner, receivers=4))
+
+
+def test_prism_defers_every_five_seconds() -> None:
+    """In this process."""
+    made = plan(_settings("PrismRunner"), [])
+
+    assert (5.0, True) == (made.settings.receive.budget_s, made.workers_here)
+
+
+# ── clusters
+
+
+@pytest.mark.parametrize("runner", ["FlinkRunner", "PortableRunner"])
+def test_flink_needs_checkpoints(runner: str) -> None:
+    """Without them one exception ends the job."""
+    expected = (
+        f"{runner} needs --checkpointing_interval in milliseconds, for example --checkpointing_interval=10000; "
+        "without checkpoints the first error ends the job for good"
+    )
+
+    assert expected == _refusal(_settings(runner))
+
+
+def test_a_checkpointing_interval_is_a_time() -> None:
+    """Zero turns checkpoints off."""
+    expected = "--checkpointing_interval is 0; Flink allows 1 or more"
+
+    assert expected == _refusal(_settings("FlinkRunner"), "--checkpointing_interval=0")
+
+
+def test_flink_is_given_what_a_stream_needs() -> None:
+    """And what the user said."""
+    options = pipeline_options(_settings("FlinkRunner"), [CHECKPOINTS, "--parallelism=4"])
+
+    assert {
+        "runner": "FlinkRunner",
+        "streaming": True,
+        "checkpointing_interval": "9000",
+        "max_bundle_time_mills": "100",
+        "parallelism": 4,
+    } == _passed_on(options)
+
+
+def test_a_drain_on_flink_ends_when_nothing_is_left() -> None:
+    """Flink itself would keep running."""
+    options = pipeline_options(_settings("FlinkRunner", drain=True), [CHECKPOINTS])
+
+    assert "2000" == _passed_on(options)["shutdown_sources_after_idle_ms"]
+
+
+def test_what_the_user_sets_for_flink_stays() -> None:
+    """Nothing is set twice."""
+    given = [CHECKPOINTS, "--max_bundle_time_mills=20", "--shutdown_sources_after_idle_ms=7", "--streaming"]
+
+    passed_on = _passed_on(pipeline_options(_settings("FlinkRunner", drain=True), given))
+
+    assert ("20", "7") == (passed_on["max_bundle_time_mills"], passed_on["shutdown_sources_after_idle_ms"])
+
+
+@pytest.mark.parametrize(("interval_ms", "budget_s"), [(9000, 3.0), (60000, 10.0)])
+def test_a_call_of_the_source_lasts_a_third_of_a_checkpoint_at_most(interval_ms: int, budget_s: float) -> None:
+    """A checkpoint waits for its end; ten seconds are enough."""
+    made = plan(_settings("FlinkRunner"), [f"--checkpointing_interval={interval_ms}"])
+
+    assert budget_s == made.settings.receive.budget_s
+
+
+def test_spark_does_not_run_without_end() -> None:
+    """It would run one batch that never ends."""
+    expected = (
+        "SparkRunner cannot read a queue without end, because Beam has no such source for Spark; "
+        "add --drain, or use FlinkRunner"
+    )
+
+    assert expected == _refusal(_settings("SparkRunner"))
+    assert plan(_settings("SparkRunner", drain=True), []).settings.receive.budget_s is None
+
+
+@pytest.mark.parametrize("runner", ["FlinkRunner", "PortableRunner", "SparkRunner"])
+def test_a_cluster_does_not_write_to_a_directory_of_some_worker(runner: str) -> None:
+    """Nobody would find it."""
+    arguments = [CHECKPOINTS, "--environment_type=DOCKER"]
+    expected = (
+        "--output is output, a directory of whichever worker writes; use s3://…, or --shared_output if all workers "
+        "see the same directory"
+    )
+
+    assert expected == _refusal(_locally(_settings(runner, drain=True)), *arguments)
+    assert not plan(_locally(_settings(runner, drain=True, shared_output=True)), arguments).workers_here
+
+
+@pytest.mark.parametrize(
+    ("runner", "arguments", "workers_here"),
+    [
+        ("FlinkRunner", [], True),
+        ("FlinkRunner", ["--flink_master=host:8081"], False),
+        ("FlinkRunner", ["--flink_master=host:8081", "--environment_type=loopback"], True),
+        ("PortableRunner", ["--job_endpoint=host:8099"], False),
+        ("PortableRunner", ["--environment_type=LOOPBACK"], True),
+        ("SparkRunner", ["--spark_master_url=local[2]"], True),
+        ("SparkRunner", ["--spark_master_url=spark://host:7077"], False),
+    ],
+)
+def test_it_is_known_where_the_workers_are(runner: str, arguments: list[str], workers_here: bool) -> None:  # noqa: FBT001
+    """As Beam decides it."""
+    assert workers_here == plan(_settings(runner, drain=True), [CHECKPOINTS, *arguments]).workers_here
+
+
+def test_a_cluster_takes_options_that_only_its_job_server_knows() -> None:
+    """But not ours with a letter missing."""
+    arguments = [
+        *("--finish_bundle_before_checkpointing", "--max_parallelism=8", "--max_bundle_size=10", "--object_reuse"),
+        *("--state_backend=rocksdb", "--number_of_execution_retries=2", "--min_pause_between_checkpoints=1"),
+        *("--execution_retry_delay=1", "--max_records_per_batch=1", "--checkpoint_timeout_millis=1", "--bundle_size=1"),
+    ]
+
+    assert isinstance(plan(_settings("FlinkRunner"), [CHECKPOINTS, *arguments]), Plan)
+    assert "--max_mesages is not an option; did you mean --max_messages?" == _refusal(
+        _settings("FlinkRunner"), CHECKPOINTS, "--max_mesages=3"
+    )

@@ -1,0 +1,374 @@
+"""By which door each record leaves: the table of fates, row by row, and what is stored before it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.builders import BUCKET, ETAG, KEY, a_delivery, an_object_ref
+from transforms.events import EVENTS
+from transforms.failures import (
+    DEFAULT_FATES,
+    OUTSIDE_KINDS,
+    FailureKind,
+    Fate,
+    FinishedKind,
+    InternalError,
+    UnreadableNotificationError,
+    WriteFailedError,
+)
+from transforms.outages import OUTAGE_MESSAGES, OutageGuard
+from transforms.records import Door, Failure, Finished, Result
+from transforms.result_names import dead_letter_name, result_name
+from transforms.settings import WriteSettings
+from transforms.settling import Outcome, Settler, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from transforms.records import Delivery
+
+NEVER = 10_000
+"""As many receives as no message has."""
+
+SET_ASIDE = {
+    FailureKind.UNREADABLE_NOTIFICATION,
+    FailureKind.BUCKET_NOT_ALLOWED,
+    FailureKind.RECEIVED_TOO_OFTEN,
+    FailureKind.OBJECT_GONE,
+    FailureKind.CORRUPT_GZIP,
+    FailureKind.TOO_LARGE,
+    FailureKind.ARCHIVED,
+}
+RETURNED = {FailureKind.PROCESSOR_ERROR, FailureKind.BAD_RESULT}
+RETURNED_AND_EXCUSED = {
+    FailureKind.FORBIDDEN,
+    FailureKind.BUCKET_GONE,
+    FailureKind.THROTTLED,
+    FailureKind.UNAVAILABLE,
+    FailureKind.TIMED_OUT,
+    FailureKind.BROKEN_TRANSFER,
+    FailureKind.WRITE_FAILED,
+    FailureKind.INTERNAL_ERROR,
+}
+"""Never set aside while the outage guard pauses."""
+
+
+class _Shelf:
+    """A store in memory that can be broken."""
+
+    is_remote = False
+
+    def __init__(self) -> None:
+        self.documents: dict[str, bytes] = {}
+        self.error: Exception | None = None
+
+    def put(self, name: str, document: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.documents[name] = document
+
+    def exists(self, name: str) -> bool:
+        return name in self.documents
+
+    def get(self, name: str) -> bytes:
+        return self.documents[name]
+
+    def delete(self, name: str) -> None:
+        self.documents.pop(name, None)
+
+    def names(self) -> Iterator[str]:
+        return iter(self.documents)
+
+
+class _Settling:
+    """A settler and everything that it touches."""
+
+    def __init__(self, *, give_up_after: int = 5, fates: dict[FailureKind, Fate] | None = None) -> None:
+        self.results = _Shelf()
+        self.dead_letters = _Shelf()
+        self.guard = OutageGuard()
+        settings = WriteSettings(give_up_after=give_up_after, fates={**DEFAULT_FATES, **(fates or {})})
+        self.settler = Settler(settings, results=self.results, dead_letters=self.dead_letters, guard=self.guard)
+
+    def door(self, kind: FailureKind, *, receive_count: int = 1) -> Door:
+        """By which door a failure of this kind leaves."""
+        return self.settler.store(_a_failure(kind, receive_count=receive_count)).door
+
+    def pause(self) -> None:
+        """Begin an outage of the source."""
+        for number in range(OUTAGE_MESSAGES):
+            self.guard.failed(FailureKind.UNAVAILABLE, f"other-{number}", "503")
+
+    def letter(self, message_id: str = "message-1", index: int = 0) -> dict[str, Any]:
+        """Read a dead letter."""
+        letter: dict[str, Any] = json.loads(self.dead_letters.documents[dead_letter_name(message_id, index)])
+        return letter
+
+
+@pytest.fixture
+def settling() -> _Settling:
+    """Give up after five receives."""
+    return _Settling()
+
+
+def _a_failure(kind: FailureKind, *, receive_count: int = 1) -> Failure:
+    ref = an_object_ref(delivery=a_delivery(receive_count=receive_count))
+    return Failure(ref.delivery, ref.index, ref, kind, "for a reason", "SomeError")
+
+
+def _a_result(document: bytes = b"{}\n") -> Result:
+    return Result(an_object_ref(), document)
+
+
+# ── results and nothing to do
+
+
+def test_a_result_leaves_as_stored_under_the_name_of_its_content(settling: _Settling) -> None:
+    """A repeat overwrites it."""
+    outcomes = [settling.settler.store(_a_result(document)) for document in (b"1", b"2")]
+
+    assert [
+        Outcome(_a_result(b"1"), Door.STORED, "stored"),
+        Outcome(_a_result(b"2"), Door.STORED, "stored"),
+    ] == outcomes
+    assert {result_name(BUCKET, KEY, ETAG): b"2"} == settling.results.documents
+    assert {} == settling.dead_letters.documents
+    assert 2 == EVENTS.counts()["stored_records"]
+
+
+@pytest.mark.parametrize("kind", FinishedKind)
+def test_what_has_nothing_to_do_is_ignored(settling: _Settling, kind: FinishedKind) -> None:
+    """And counted."""
+    finished = Finished(a_delivery(), 0, kind)
+
+    assert Outcome(finished, Door.IGNORED, kind) == settling.settler.store(finished)
+    assert 1 == EVENTS.counts()[kind]
+    assert {} == settling.results.documents | settling.dead_letters.documents
+
+
+# ── the table of fates
+
+
+def test_the_table_has_a_row_for_every_kind() -> None:
+    """The rows of this test and of the code are the same."""
+    rows = [*SET_ASIDE, *RETURNED, *RETURNED_AND_EXCUSED]
+
+    assert sorted(FailureKind) == sorted(rows)
+    assert sorted(FailureKind) == sorted(DEFAULT_FATES)
+    assert OUTSIDE_KINDS | {FailureKind.INTERNAL_ERROR} == RETURNED_AND_EXCUSED
+
+
+@pytest.mark.parametrize("kind", sorted(SET_ASIDE))
+def test_a_failure_that_will_not_pass_is_set_aside_at_once(settling: _Settling, kind: FailureKind) -> None:
+    """Asking again would give the same answer."""
+    failure = _a_failure(kind)
+
+    assert Outcome(failure, Door.SET_ASIDE, kind) == settling.settler.store(failure)
+    assert kind == settling.letter()["kind"]
+    assert (1, 1) == (EVENTS.counts()[kind], EVENTS.counts()["set_aside_records"])
+
+
+@pytest.mark.parametrize("kind", sorted(RETURNED | RETURNED_AND_EXCUSED))
+def test_a_failure_that_may_pass_is_returned_until_we_give_up(settling: _Settling, kind: FailureKind) -> None:
+    """Only then is there a dead letter."""
+    assert [Door.RETURNED] * 4 == [settling.door(kind, receive_count=receives) for receives in (1, 2, 3, 4)]
+    assert {} == settling.dead_letters.documents
+    assert (4, 4) == (EVENTS.counts()[kind], EVENTS.counts()["failed_records"])
+
+    assert Door.SET_ASIDE == settling.door(kind, receive_count=5)
+    assert (kind, 5) == (settling.letter()["kind"], settling.letter()["receive_count"])
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_receives_beyond_the_last_are_set_aside_too(settling: _Settling, kind: FailureKind) -> None:
+    """A crash may have eaten the receive at which we would have given up."""
+    assert Door.SET_ASIDE == settling.door(kind, receive_count=NEVER)
+
+
+def test_give_up_after_one_receive_sets_everything_aside() -> None:
+    """A replay in CI wants no second try."""
+    settling = _Settling(give_up_after=1)
+
+    assert {Door.SET_ASIDE} == {settling.door(kind) for kind in FailureKind}
+
+
+@pytest.mark.parametrize("kind", sorted(RETURNED_AND_EXCUSED))
+def test_nothing_with_an_outside_reason_is_set_aside_during_an_outage(settling: _Settling, kind: FailureKind) -> None:
+    """However often it was received: it is not to blame."""
+    settling.pause()
+
+    assert Door.RETURNED == settling.door(kind, receive_count=NEVER)
+    assert {} == settling.dead_letters.documents
+
+
+@pytest.mark.parametrize("kind", sorted(RETURNED))
+def test_the_users_own_errors_are_set_aside_even_after_an_outage_of_others(
+    settling: _Settling, kind: FailureKind
+) -> None:
+    """That the function saw the content says that the outside answers: the outage is over."""
+    settling.pause()
+
+    assert Door.SET_ASIDE == settling.door(kind, receive_count=5)
+    assert not settling.guard.pausing
+
+
+def test_the_message_that_completes_an_outage_is_not_set_aside(settling: _Settling) -> None:
+    """At its last receive it would be the outage's victim."""
+    for number in range(OUTAGE_MESSAGES - 1):
+        settling.guard.failed(FailureKind.FORBIDDEN, f"other-{number}", "403")
+
+    assert Door.RETURNED == settling.door(FailureKind.FORBIDDEN, receive_count=5)
+    assert settling.guard.pausing
+
+
+# ── --fate
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_a_changed_fate_sets_aside_at_once(kind: FailureKind) -> None:
+    """Any row of the table."""
+    assert Door.SET_ASIDE == _Settling(fates={kind: Fate.SET_ASIDE}).door(kind)
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_a_changed_fate_returns_until_we_give_up(kind: FailureKind) -> None:
+    """The limit holds for it too."""
+    settling = _Settling(fates={kind: Fate.RETURN})
+
+    assert [Door.RETURNED, Door.SET_ASIDE] == [settling.door(kind, receive_count=receives) for receives in (4, 5)]
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_a_changed_fate_ignores_without_a_trace_but_a_counter(kind: FailureKind) -> None:
+    """However often it was received."""
+    settling = _Settling(fates={kind: Fate.IGNORE})
+
+    assert Door.IGNORED == settling.door(kind, receive_count=NEVER)
+    assert {} == settling.dead_letters.documents
+    assert 1 == EVENTS.counts()[kind]
+
+
+# ── stores that do not take it
+
+
+def test_a_result_that_cannot_be_stored_is_returned(settling: _Settling) -> None:
+    """Its message is not deleted."""
+    settling.results.error = WriteFailedError("the disk is full")
+
+    outcome = settling.settler.store(_a_result())
+
+    assert (Door.RETURNED, FailureKind.WRITE_FAILED) == (outcome.door, outcome.kind)
+    assert isinstance(outcome.source, Failure)
+    assert ("the disk is full", an_object_ref()) == (outcome.source.detail, outcome.source.ref)
+    assert 0 == EVENTS.counts()["stored_records"]
+
+
+def test_what_nobody_foresaw_while_storing_is_an_internal_error(settling: _Settling) -> None:
+    """It is returned like other failures, with its traceback."""
+    settling.results.error = ZeroDivisionError("a defect of ours")
+
+    outcome = settling.settler.store(_a_result())
+
+    assert (Door.RETURNED, FailureKind.INTERNAL_ERROR) == (outcome.door, outcome.kind)
+    assert isinstance(outcome.source, Failure)
+    assert "ZeroDivisionError" == outcome.source.exception_class
+    assert "in put" in (outcome.source.traceback or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (WriteFailedError("denied"), FailureKind.WRITE_FAILED),
+        (InternalError("denied"), FailureKind.INTERNAL_ERROR),
+        (ZeroDivisionError("denied"), FailureKind.INTERNAL_ERROR),
+    ],
+)
+@pytest.mark.parametrize("receive_count", [1, 5, NEVER])
+def test_a_dead_letter_that_cannot_be_stored_returns_its_message(
+    settling: _Settling, error: Exception, kind: FailureKind, receive_count: int
+) -> None:
+    """Whatever its fate and its receives; and says both reasons."""
+    settling.dead_letters.error = error
+
+    outcome = settling.settler.store(_a_failure(FailureKind.OBJECT_GONE, receive_count=receive_count))
+
+    assert (Door.RETURNED, kind) == (outcome.door, outcome.kind)
+    assert isinstance(outcome.source, Failure)
+    assert "denied" in outcome.source.detail
+    assert "object_gone: for a reason" in outcome.source.detail
+    assert (1, 0) == (EVENTS.counts()["failed_records"], EVENTS.counts()["set_aside_records"])
+    assert (1, 1) == (EVENTS.counts()[kind], EVENTS.counts()[FailureKind.OBJECT_GONE])
+
+
+def test_a_dead_letter_that_cannot_be_stored_keeps_its_place_in_the_message(settling: _Settling) -> None:
+    """Or the wrong record would be counted out."""
+    settling.dead_letters.error = WriteFailedError("denied")
+    unreadable = Failure.of(a_delivery(records=3), UnreadableNotificationError("no key"))
+    third = Failure(unreadable.delivery, 2, None, unreadable.kind, unreadable.detail, unreadable.exception_class)
+
+    source = settling.settler.store(third).source
+
+    assert isinstance(source, Failure)
+    assert 2 == source.index
+
+
+def test_dead_letters_that_cannot_be_stored_are_an_outage_of_the_output(settling: _Settling) -> None:
+    """And the first that can be is its end."""
+    settling.dead_letters.error = WriteFailedError("503")
+    for number in range(OUTAGE_MESSAGES):
+        ref = an_object_ref(delivery=a_delivery(message_id=f"message-{number}"))
+        settling.settler.store(Failure(ref.delivery, 0, ref, FailureKind.CORRUPT_GZIP, "no", "SomeError"))
+    assert settling.guard.pausing
+
+    settling.dead_letters.error = None
+    settling.settler.store(_a_failure(FailureKind.CORRUPT_GZIP))
+
+    assert not settling.guard.pausing
+
+
+def test_a_stored_result_ends_an_outage(settling: _Settling) -> None:
+    """It was read and it was written."""
+    settling.pause()
+
+    settling.settler.store(_a_result())
+
+    assert not settling.guard.pausing
+
+
+# ── telling the consumer
+
+
+class _Counted:
+    """Notes what is settled."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[object, ...]] = []
+
+    def settle(self, delivery: Delivery, index: int, door: Door, *, kind: str, bucket: str | None) -> None:
+        self.settled.append((delivery, index, door, kind, bucket))
+
+
+def test_the_consumer_is_told_which_record_of_which_delivery_left_by_which_door() -> None:
+    """Whatever it was."""
+    delivery = a_delivery(records=4)
+    ref = an_object_ref(delivery=delivery, index=1)
+    outcomes = [
+        Outcome(Finished(delivery, 0, FinishedKind.NOT_CREATED), Door.IGNORED, "not_created"),
+        Outcome(Result(ref, b"{}"), Door.STORED, "stored"),
+        Outcome(Failure(delivery, 2, None, FailureKind.OBJECT_GONE, "", ""), Door.SET_ASIDE, "object_gone"),
+        Outcome(Finished(delivery, 3, FinishedKind.FILTERED, ref), Door.IGNORED, "filtered"),
+    ]
+    counted = _Counted()
+
+    for outcome in outcomes:
+        settle(counted, outcome)
+
+    assert [
+        (delivery, 0, Door.IGNORED, "not_created", None),
+        (delivery, 1, Door.STORED, "stored", BUCKET),
+        (delivery, 2, Door.SET_ASIDE, "object_gone", None),
+        (delivery, 3, Door.IGNORED, "filtered", BUCKET),
+    ] == counted.settled

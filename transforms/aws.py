@@ -1,0 +1,115 @@
+"""How this process talks to AWS: one boto3 session for each region, clients that give up in time, and which region.
+
+Credentials are found by boto3 (environment, profile, SSO, container, instance) and are never an option of ours.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from transforms.failures import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_REGION = "us-east-1"
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 20.0
+SQS_READ_TIMEOUT_S = 30.0
+"""SQS holds a long poll for up to 20 seconds before it answers."""
+MAX_ATTEMPTS = 3
+"""In all. Whoever asks tries again later on its own, so this is for single hiccups."""
+MAX_CONNECTIONS = 64
+"""At once for each client; more threads than that wait for one another instead of opening connections anew."""
+
+_REGION_LABEL = re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}")
+
+_making = threading.Lock()
+"""boto3 sessions may not make clients in two threads at once."""
+
+
+def session(region: str) -> boto3.Session:
+    """Answer this process's session for `region`. Raises `UserError`, for example if there is no such profile."""
+    with _making:
+        return _session(region)
+
+
+def client(service: str, region: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes as it runs
+    """Answer this process's client for `sqs` or `s3`; clients are safe to call from several threads.
+
+    Raises `UserError` as `session` does. Calls raise botocore's own errors; a dead service takes up to
+    `MAX_ATTEMPTS` timeouts to be one.
+    """
+    with _making:
+        return _client(service, region)
+
+
+def resolve_region(environ: Mapping[str, str], *, queue_url: str | None, profile_region: str | None) -> str:
+    """Answer the region to work in: `AWS_REGION` (boto3 ignores it), the usual places, the queue's, `us-east-1`."""
+    return (
+        environ.get("AWS_REGION")
+        or environ.get("AWS_DEFAULT_REGION")
+        or profile_region
+        or (region_of_queue(queue_url) if queue_url else None)
+        or DEFAULT_REGION
+    )
+
+
+def region_of_queue(queue_url: str) -> str | None:
+    """Answer the region in a queue's host name (public, FIPS, VPC endpoint, old style, …), if it names one."""
+    try:
+        host = urlsplit(queue_url).hostname or ""
+    except ValueError:  # not a URL: whoever opens the queue says so
+        return None
+    return next((label for label in host.split(".") if _REGION_LABEL.fullmatch(label)), None)
+
+
+def profile_region() -> str | None:
+    """Answer the region of the profile in use (`AWS_PROFILE`), if it has one. Raises `UserError` as `session` does."""
+    try:
+        region: str | None = botocore.session.Session().get_config_variable("region", methods=("config",))
+    except BotoCoreError as error:
+        raise _configuration_error(error) from error
+    return region
+
+
+def ca_bundle(environ: Mapping[str, str]) -> str | None:
+    """Answer the file of certificates that boto3 trusts: `AWS_CA_BUNDLE`, the profile's, `REQUESTS_CA_BUNDLE`."""
+    return botocore.session.Session().get_config_variable("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE")
+
+
+@functools.cache
+def _session(region: str) -> boto3.Session:
+    try:
+        return boto3.Session(region_name=region)
+    except BotoCoreError as error:
+        raise _configuration_error(error) from error
+
+
+@functools.cache
+def _client(service: str, region: str) -> Any:  # noqa: ANN401 - as `client`
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=SQS_READ_TIMEOUT_S if service == "sqs" else READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        max_pool_connections=MAX_CONNECTIONS,
+        tcp_keepalive=True,
+        s3={"us_east_1_regional_endpoint": "regional"},
+    )
+    try:
+        return _session(region).client(service, config=config)
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is not a URL
+        raise _configuration_error(error) from error
+
+
+def _configuration_error(error: Exception) -> UserError:
+    return UserError(f"The AWS configuration cannot be used: {error}")

@@ -1,0 +1,111 @@
+"""What was received and may not be started yet: in order, admitted by bytes, one at a time while an outage lasts."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from transforms.queues import SQS_MAX_BATCH
+from transforms.records import Finished
+
+if TYPE_CHECKING:
+    from transforms.leases import Lease, LeaseBook
+    from transforms.outages import OutageGuard
+    from transforms.records import Failure, ObjectRef
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting:
+    """A buffered lease and what its message says."""
+
+    lease: Lease
+    outcomes: list[ObjectRef | Finished | Failure]
+
+    @property
+    def asks_outside(self) -> bool:
+        """Whether something is to be read or written for it."""
+        return not all(isinstance(outcome, Finished) for outcome in self.outcomes)
+
+
+class Buffer:
+    """First come, first served. Safe to call from any thread.
+
+    While the guard pauses, what is handed out is a probe. A probe that failed is held here for a later one instead of
+    costing its message another receive; messages that were never tried go first.
+    """
+
+    def __init__(self, book: LeaseBook, guard: OutageGuard) -> None:
+        """The book says whether bytes fit, the guard whether a probe is due."""
+        self._book = book
+        self._guard = guard
+        self._changed = threading.Condition()
+        self._fresh: deque[Waiting] = deque()
+        self._held: deque[Waiting] = deque()
+        self._on_probe: dict[str, Waiting] = {}
+        self._closed = False
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether something waits that was never tried."""
+        return bool(self._fresh)
+
+    def add(self, waiting: Waiting) -> None:
+        """Put a newly received message at the end of the line."""
+        with self._changed:
+            self._fresh.append(waiting)
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float) -> list[ObjectRef | Finished | Failure]:
+        """Start what may be started, about ten records; wait up to `timeout_s` if that is nothing."""
+        with self._changed:
+            outcomes = self._take_now()
+            if not outcomes:
+                self._changed.wait(timeout_s)
+                outcomes = self._take_now()
+        return outcomes
+
+    def end_probe(self, lease: Lease) -> Waiting | None:
+        """If this lease was a probe, answer what it was; its probe is over."""
+        if not self._on_probe:
+            return None
+        with self._changed:
+            return self._on_probe.pop(lease.message_id, None)
+
+    def hold(self, waiting: Waiting) -> None:
+        """Keep a failed probe for a later one."""
+        self._book.put_back(waiting.lease)
+        with self._changed:
+            self._held.append(waiting)
+
+    def close(self) -> list[Lease]:
+        """Hand out nothing any more; answer the leases that are here, each once. May be called again for late ones."""
+        with self._changed:
+            self._closed = True
+            leases = [waiting.lease for waiting in (*self._fresh, *self._held)]
+            self._fresh.clear()
+            self._held.clear()
+        return leases
+
+    def _take_now(self) -> list[ObjectRef | Finished | Failure]:
+        outcomes: list[ObjectRef | Finished | Failure] = []
+        while len(outcomes) < SQS_MAX_BATCH and (waiting := self._next()) is not None:
+            outcomes += waiting.outcomes
+        return outcomes
+
+    def _next(self) -> Waiting | None:
+        if self._closed:
+            return None
+        pausing = self._guard.pausing
+        line = self._fresh if self._fresh and (pausing or not self._held) else self._held
+        if not line or not self._book.fits(line[0].lease):
+            return None
+        probes = pausing and line[0].asks_outside
+        if probes and not self._guard.may_probe():
+            return None
+        waiting = line.popleft()
+        self._book.start(waiting.lease)
+        if probes:
+            self._on_probe[waiting.lease.message_id] = waiting
+        return waiting

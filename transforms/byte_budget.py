@@ -1,0 +1,76 @@
+"""How many bytes of contents may be in memory at once, whichever thread fetched them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+LOOK_AGAIN_S = 1.0
+
+
+class ByteBudget:
+    """Bytes that are reserved before they are used. Safe to call from several threads.
+
+    First come, first served: a large reservation is not overtaken for ever by small ones.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Admit reservations of `limit` bytes in all."""
+        self._limit = limit
+        self._used = 0
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    @property
+    def used(self) -> int:
+        """Bytes that are reserved now; more than the limit only while one reservation is larger than it."""
+        return self._used
+
+    def acquire(self, size: int) -> Reservation:
+        """Wait until `size` bytes fit and reserve them; more than the whole limit is admitted alone.
+
+        Never call it while holding a reservation, nor from a thread that others need to release theirs.
+        """
+        if size > 0:
+            with self._changed:
+                turn = object()
+                self._waiting.append(turn)
+                try:
+                    while self._waiting[0] is not turn or not self._fits(size):
+                        # Garbage collection may release in this very thread just before it waits, unheard: look again.
+                        self._changed.wait(LOOK_AGAIN_S)
+                    self._used += size
+                finally:
+                    self._waiting.remove(turn)
+                    self._changed.notify_all()
+        return Reservation(self, size)
+
+    def release(self, size: int) -> None:
+        """Give `size` bytes back."""
+        with self._changed:
+            self._used -= size
+            self._changed.notify_all()
+
+    def _fits(self, size: int) -> bool:
+        return self._used == 0 or self._used + size <= self._limit
+
+
+class Reservation:
+    """Bytes that were reserved. One owner at a time."""
+
+    def __init__(self, budget: ByteBudget, size: int) -> None:
+        """Made by `ByteBudget.acquire`."""
+        self._budget = budget
+        self.size = size
+        """Bytes still reserved."""
+
+    def shrink(self, size: int) -> None:
+        """Keep `size` bytes, at most what is reserved, and give back the others."""
+        surplus = self.size - size
+        if surplus > 0:
+            self.size = size
+            self._budget.release(surplus)
+
+    def release(self) -> None:
+        """Give everything back; again is harmless."""
+        self.shrink(0)

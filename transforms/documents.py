@@ -1,0 +1,51 @@
+"""Result documents: the user's mapping, when it was processed, and where it came from, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from transforms.failures import BadResultError
+
+if TYPE_CHECKING:
+    from transforms.records import ObjectRef
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and `Z`; a naive datetime is taken as UTC."""
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def result_document(fields: object, ref: ObjectRef, *, processed_at: datetime) -> bytes:
+    """Encode what the user's function returned; a `processed_at` of its own is kept.
+
+    Raises `BadResultError` for what is no mapping, has a field `source`, or is not JSON (NaN included).
+    """
+    if not isinstance(fields, Mapping):
+        raise BadResultError(f"the processor returned {type(fields).__name__}; return a mapping of field to value")
+    if "source" in fields:
+        raise BadResultError("the processor returned a field named 'source', which names the object; rename it")
+    bad_names = [name for name in fields if not isinstance(name, str)]
+    if bad_names:
+        raise BadResultError(f"the processor returned a field named {bad_names[0]!r}; field names are strings")
+    document = {"processed_at": iso(processed_at), **fields, "source": _source(ref)}
+    try:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=_encode)
+        return f"{text}\n".encode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise BadResultError(f"the processor returned what JSON cannot say: {error}") from error
+
+
+def _source(ref: ObjectRef) -> dict[str, str | None]:
+    return {"bucket": ref.bucket, "key": ref.key, "version_id": ref.version_id, "etag": ref.etag}
+
+
+def _encode(value: Any) -> str:  # noqa: ANN401 - json hands over whatever it does not know
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form; convert it")

@@ -1,0 +1,102 @@
+"""Inflates gzip in bounded memory, and believes nothing that its checksums do not say.
+
+What does not begin with gzip's two magic bytes passes through unchanged. A gzip file is all its members (the logs of
+AWS's load balancers have many); zero bytes after a member are padding, as they are to Python's `gzip`; anything else
+after it is corruption, and so is an end before its time. CRC and length of every member are checked.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from itertools import chain
+from typing import TYPE_CHECKING, cast
+
+from isal import igzip, isal_zlib
+
+from transforms.failures import CorruptGzipError, TooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from _typeshed import WriteableBuffer
+
+GZIP_MAGIC = b"\x1f\x8b"
+MAX_EXPANSION = 1032
+"""How many bytes one byte of deflate can become at most."""
+PIECE_BYTES = 256 * 1024
+"""Inflated bytes handed out at a time: larger pieces are not faster."""
+
+# OverflowError: a header over 512 KiB, for its file name may have no end. The cast: isal's types call it an instance.
+_INVALID = (EOFError, gzip.BadGzipFile, OverflowError, cast("type[Exception]", isal_zlib.IsalError))
+
+
+def is_gzip(data: bytes) -> bool:
+    """Whether content that begins with `data` (two bytes or more) is gzip."""
+    return data.startswith(GZIP_MAGIC)
+
+
+def inflate(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes]:
+    """Yield the content of a stored object, inflated if it is gzip, in pieces that are never empty.
+
+    Gzip comes in pieces of at most `PIECE_BYTES`, however much it expands; other content in `chunks` as they are.
+    Raises `CorruptGzipError`, and `TooLargeError` once there are more than `max_bytes` inflated bytes.
+    """
+    stored: Iterator[bytes] = filter(None, chunks)
+    head = next(stored, b"")
+    while len(head) < len(GZIP_MAGIC) and (chunk := next(stored, b"")):
+        head += chunk
+    stored = chain(filter(None, (head,)), stored)
+    inflated = 0
+    for piece in _inflate_members(_Feed(stored), PIECE_BYTES) if is_gzip(head) else stored:
+        inflated += len(piece)
+        if inflated > max_bytes:
+            raise TooLargeError(f"--max_object_bytes is {max_bytes:,}; the inflated content has at least {inflated:,}")
+        yield piece
+
+
+def inflate_whole(data: bytes, *, limit: int) -> bytes | None:
+    """Inflate an object that is in memory at once, or answer None if it has more than `limit` inflated bytes.
+
+    Raises `CorruptGzipError` exactly where `inflate` does, but for what comes after `limit`.
+    """
+    if not is_gzip(data):
+        return data if len(data) <= limit else None
+    # The last member's length is the whole length of most files: then one call and no copy is enough. It may lie.
+    announced = int.from_bytes(data[-4:], "little")
+    pieces = _inflate_members(io.BytesIO(data), min(limit, max(announced, PIECE_BYTES)) + 1)
+    whole = io.BytesIO(next(pieces, b""))
+    whole.seek(0, io.SEEK_END)
+    while whole.tell() <= limit:
+        piece = next(pieces, b"")
+        if not piece:
+            return whole.getvalue()
+        whole.write(piece)
+    return None
+
+
+def _inflate_members(stored: io.RawIOBase | io.BytesIO, piece_bytes: int) -> Iterator[bytes]:
+    # Not decompressobj: its tails are copied for every member, which takes hours for a file of tiny members.
+    with igzip.IGzipFile(fileobj=stored, mode="rb") as members:
+        try:
+            while piece := members.read1(piece_bytes):
+                yield piece
+        except _INVALID as error:
+            raise CorruptGzipError(f"not a valid gzip file: {error}") from error
+
+
+class _Feed(io.RawIOBase):
+    """Chunks as the file that `IGzipFile` reads."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        wanted = memoryview(buffer)
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        taken = self._rest[: len(wanted)]
+        wanted[: len(taken)] = taken
+        self._rest = self._rest[len(taken) :]
+        return len(taken)

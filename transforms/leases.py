@@ -1,0 +1,228 @@
+"""Every message this process holds: admitted, extended, counted down to its settlement, given back.
+
+A lease is *open* from the receive to the moment SQS knows its fate. On its way it is
+
+    buffered ──start──▶ in hand ──all records settled──▶ leaving ──close──▶ gone
+
+Only buffered and in-hand leases are extended; a leaving one has a delete or a return under way. All methods are
+safe to call from any thread and none waits.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from transforms.records import Door
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from transforms.records import Delivery
+    from transforms.settings import LeaseSettings
+
+
+class Stage(enum.Enum):
+    """Where a lease is on its way."""
+
+    BUFFERED = enum.auto()
+    IN_HAND = enum.auto()
+    LEAVING = enum.auto()
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """One open message. Only the book changes it, under its lock."""
+
+    delivery: Delivery
+    receipt_handle: str | None
+    """The newest one; a duplicate receipt replaces it."""
+    size: int
+    """Notified bytes of all its records."""
+    opened_at: float
+    """When it was received, by the book's clock."""
+    deadline: float
+    """When SQS makes the message visible again unless it is extended, by the book's clock."""
+    stage: Stage = Stage.BUFFERED
+    unsettled: set[int] = field(default_factory=set)
+    door: Door = Door.IGNORED
+    kinds: Counter[str] = field(default_factory=Counter)
+    buckets: list[str] = field(default_factory=list)
+    lost: bool = False
+    """SQS made it visible again while we held it."""
+
+    @property
+    def message_id(self) -> str:
+        """The SQS message id."""
+        return self.delivery.message_id
+
+
+class LeaseBook:
+    """Admission by count and by bytes, deadlines, and one settlement for each delivery."""
+
+    def __init__(self, settings: LeaseSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` counts seconds."""
+        self.settings = settings
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._leases: dict[str, Lease] = {}
+        self._adopted: dict[str, Lease] = {}
+        self._reserved = 0
+        self._bytes_in_hand = 0
+
+    @property
+    def open_count(self) -> int:
+        """Messages whose fate SQS does not know yet."""
+        return len(self._leases)
+
+    @property
+    def bytes_in_hand(self) -> int:
+        """Notified bytes of what has been started and is not settled."""
+        return self._bytes_in_hand
+
+    @property
+    def reserved_count(self) -> int:
+        """Messages that were asked for and have not come."""
+        return self._reserved
+
+    def reserve(self, wanted: int) -> int:
+        """Reserve room for up to `wanted` messages before asking SQS for them; answer how many may come."""
+        with self._lock:
+            room = self.settings.max_in_flight - len(self._leases) - self._reserved
+            granted = max(0, min(wanted, room))
+            self._reserved += granted
+            return granted
+
+    def release(self, reserved: int) -> None:
+        """Give back room that was reserved, after the messages that came have been opened."""
+        with self._lock:
+            self._reserved -= reserved
+
+    def open(self, delivery: Delivery, *, size: int, asked_at: float) -> Lease | None:
+        """Enter a message received by a request sent at `asked_at`; None if it is a copy of one already held.
+
+        The lease counts from the request: SQS's own clock started later. A copy's handle replaces the older one, and
+        with it a lost lease is held again.
+        """
+        deadline = asked_at + self.settings.visibility_timeout_s
+        with self._lock:
+            held = self._leases.get(delivery.message_id)
+            if held is not None:
+                held.receipt_handle = delivery.receipt_handle
+                held.deadline = deadline
+                held.lost = False
+                return None
+            self._adopted.pop(delivery.message_id, None)
+            lease = Lease(delivery, delivery.receipt_handle, size, asked_at, deadline)
+            lease.unsettled.update(range(delivery.records))
+            self._leases[delivery.message_id] = lease
+            return lease
+
+    def fits(self, lease: Lease) -> bool:
+        """Whether the bytes of a buffered lease may be started; one larger than the whole budget is let in alone."""
+        in_hand = self._bytes_in_hand
+        return not in_hand or in_hand + lease.size <= self.settings.max_in_flight_bytes
+
+    def start(self, lease: Lease) -> None:
+        """Take a buffered lease in hand."""
+        with self._lock:
+            self._bytes_in_hand += lease.size
+            lease.stage = Stage.IN_HAND
+
+    def settle(self, delivery: Delivery, index: int, door: Door, *, kind: str, bucket: str | None) -> Lease | None:
+        """Count one record out by its door; answer the lease when it was the last one, and it is now leaving.
+
+        A record that is settled twice counts once, and one of a lease that is not in hand is an old copy. A delivery of
+        another process (a runner restored it after a crash) is adopted: its message is deleted with the handle it came
+        with, once all its records were seen here. It is not open before, since the others may have been settled there,
+        and a new receive of it replaces it.
+        """
+        with self._lock:
+            lease = self._leases.get(delivery.message_id) or self._adopt(delivery)
+            if lease.stage is not Stage.IN_HAND or index not in lease.unsettled:
+                return None
+            lease.unsettled.remove(index)
+            lease.kinds[kind] += 1
+            if bucket is not None:
+                lease.buckets.append(bucket)
+            if door.severity > lease.door.severity:
+                lease.door = door
+            if lease.unsettled:
+                return None
+            if self._adopted.pop(lease.message_id, None) is not None:
+                self._leases[lease.message_id] = lease
+            self._leave(lease)
+            return lease
+
+    def put_back(self, lease: Lease) -> None:
+        """Make a leaving lease buffered again, with every record to do: it is tried once more without a receive."""
+        with self._lock:
+            lease.stage = Stage.BUFFERED
+            lease.door = Door.IGNORED
+            lease.kinds.clear()
+            lease.buckets.clear()
+            lease.unsettled.update(range(lease.delivery.records))
+
+    def leave(self, lease: Lease) -> None:
+        """Stop extending a lease whose message is about to be given back unprocessed."""
+        with self._lock:
+            self._leave(lease)
+
+    def holds(self, lease: Lease) -> bool:
+        """Whether this lease is open."""
+        return self._leases.get(lease.message_id) is lease
+
+    def close(self, lease: Lease) -> None:
+        """Forget a lease: SQS knows its fate, or will find out by itself."""
+        with self._lock:
+            if self._leases.get(lease.message_id) is lease:
+                del self._leases[lease.message_id]
+
+    def due(self, now: float) -> list[Lease]:
+        """Leases past half of their visibility timeout that may still be extended, the most urgent first."""
+        margin = self.settings.visibility_timeout_s / 2
+        with self._lock:
+            due = [
+                lease
+                for lease in self._leases.values()
+                if lease.stage is not Stage.LEAVING
+                and not lease.lost
+                and lease.receipt_handle is not None
+                and lease.deadline - now <= margin
+                and now - lease.opened_at < self.settings.max_processing_s
+            ]
+        return sorted(due, key=lambda lease: lease.deadline)
+
+    def extended(self, lease: Lease, deadline: float) -> None:
+        """Note that SQS took an extension."""
+        with self._lock:
+            lease.deadline = max(lease.deadline, deadline)
+
+    def oldest_received_at(self) -> datetime | None:
+        """When the oldest open delivery was received; None if nothing is open."""
+        with self._lock:  # dicts keep their order, so the first entry is the oldest
+            return next((lease.delivery.received_at for lease in self._leases.values()), None)
+
+    def open_leases(self) -> list[Lease]:
+        """All open leases, oldest first."""
+        with self._lock:
+            return list(self._leases.values())
+
+    def _adopt(self, delivery: Delivery) -> Lease:
+        lease = self._adopted.get(delivery.message_id)
+        if lease is None:
+            now = self.clock()
+            lease = Lease(delivery, delivery.receipt_handle, 0, now, now, Stage.IN_HAND, lost=True)
+            lease.unsettled.update(range(delivery.records))
+            self._adopted[delivery.message_id] = lease
+        return lease
+
+    def _leave(self, lease: Lease) -> None:
+        if lease.stage is Stage.IN_HAND:
+            self._bytes_in_hand -= lease.size
+        lease.stage = Stage.LEAVING

@@ -1,0 +1,100 @@
+"""Gets an object's content into memory if it is small, or a way to read it again and again if it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from transforms.downloads import Download
+from transforms.failures import TooLargeError
+from transforms.gzip_stream import GZIP_MAGIC, MAX_EXPANSION, inflate, inflate_whole, is_gzip
+
+if TYPE_CHECKING:
+    from transforms.byte_budget import ByteBudget, Reservation
+    from transforms.objects import ObjectInfo, Objects, OpenObject
+    from transforms.records import ObjectRef
+    from transforms.settings import FetchSettings
+
+Content = bytes | Callable[[], Iterator[bytes]]
+"""Inflated bytes, already verified; or what reads and verifies them from the beginning, as often as it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """An object's content, and the memory that is reserved for it."""
+
+    info: ObjectInfo
+    content: Content
+    reservation: Reservation
+
+
+def retrieve(
+    ref: ObjectRef,
+    *,
+    connect: Callable[[], Objects],
+    settings: FetchSettings,
+    budget: ByteBudget,
+    pause: Callable[[float], None],
+) -> Retrieved:
+    """Open `ref` and read it if it is small. Waits for `budget`; raises a `RecordError` and then holds none of it."""
+    opened, reservation = _open_within(budget, ref, connect, settings)
+    try:
+        if opened.info.size <= settings.in_memory_bytes:
+            content, held_bytes = _read_small(opened, settings)
+        else:
+            _refuse_too_large(opened, settings)
+            # The reference as notified, not the version that was found: reading by version is a permission of its own.
+            download = Download(connect, ref, opened.info.etag, pause)
+            content, held_bytes = partial(inflate, download, max_bytes=settings.max_object_bytes), 0
+    except BaseException:
+        reservation.release()
+        raise
+    reservation.shrink(held_bytes)
+    return Retrieved(opened.info, content, reservation)
+
+
+def _open_within(
+    budget: ByteBudget, ref: ObjectRef, connect: Callable[[], Objects], settings: FetchSettings
+) -> tuple[OpenObject, Reservation]:
+    """Reserve memory first and open then: S3 would not keep a connection for as long as memory may take."""
+    size = settings.in_memory_bytes if ref.size is None else ref.size
+    while True:
+        reservation = budget.acquire(_worst_case_bytes(size, settings))
+        try:
+            opened = connect().open(ref)
+        except BaseException:
+            reservation.release()
+            raise
+        size = opened.info.size
+        if _worst_case_bytes(size, settings) <= reservation.size:
+            return opened, reservation
+        # It is not what was notified: overwritten since. Waiting for more while holding some would be a deadlock.
+        reservation.release()
+
+
+def _worst_case_bytes(size: int, settings: FetchSettings) -> int:
+    if size > settings.in_memory_bytes:
+        return 0
+    return size + min(size * MAX_EXPANSION, settings.in_memory_bytes)
+
+
+def _read_small(opened: OpenObject, settings: FetchSettings) -> tuple[Content, int]:
+    """Answer the content, and how many bytes it keeps in memory."""
+    stored = opened.read()
+    content = inflate_whole(stored, limit=min(settings.in_memory_bytes, settings.max_object_bytes))
+    if content is not None:
+        return content, len(content)
+    return partial(inflate, (stored,), max_bytes=settings.max_object_bytes), len(stored)
+
+
+def _refuse_too_large(opened: OpenObject, settings: FetchSettings) -> None:
+    """Do not wait for the end of what is too large as it is; gzip is not measured by its stored size."""
+    size, limit = opened.info.size, settings.max_object_bytes
+    if size <= limit:
+        return
+    head = b"".join(islice(filter(None, opened.chunks()), len(GZIP_MAGIC)))
+    if not is_gzip(head):
+        raise TooLargeError(f"--max_object_bytes is {limit:,}; the object has {size:,} bytes")
