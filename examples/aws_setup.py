@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "123456789012"
 """The account that moto answers for."""
-MAX_RECEIVES = 10
+MAX_RECEIVES = 20
 """More than the job's --give_up_after, so that the job gives up first and says why."""
 
 
@@ -59,7 +59,7 @@ def _policy(bucket: str) -> dict[str, Any]:
         "Action": "sqs:SendMessage",
         "Resource": _arn(bucket),
         "Condition": {
-            "ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"},
+            "ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"},
             "StringEquals": {"aws:SourceAccount": ACCOUNT},
         },
     }

@@ -82,7 +82,7 @@ def _judged(settings: Settings, doors: Mapping[str, int]) -> int:
     left = STOP.is_set() or (settings.receive.max_messages is not None and doors.get(Door.RETURNED, 0) > 0)
     if not set_aside and not left:
         return 0
-    log.error("--strict: %d messages were set aside%s", set_aside, ", and some were left" if left else "")
+    log.error("--strict fails the job: %d set aside%s", set_aside, ", and some left" if left else "")
     return JOB_FAILED
 
 

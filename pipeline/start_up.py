@@ -35,9 +35,9 @@ def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
     if not workers_here:
         return
     _check_queue(settings, outside)
-    _check_store(outside.results, "--output", settings.write.output)
+    _check_store(outside.results, "--output")
     if settings.write.dead_letters != settings.write.output:
-        _check_store(outside.dead_letters, "--dead_letters", settings.write.dead_letters)
+        _check_store(outside.dead_letters, "--dead_letters")
     _check_memory(settings)
 
 
@@ -70,13 +70,13 @@ def _max_receive_count(attributes: Mapping[str, str]) -> int | None:
         return None
 
 
-def _check_store(store: ProcessWide[Store], option: str, location: str) -> None:
+def _check_store(store: ProcessWide[Store], option: str) -> None:
     try:
         check_writable(store.get())
     except WriteFailedError as error:
         if error.permanent:
-            raise UserError(f"{option} is {location}, which cannot be written: {error.detail}") from error
-        log.warning("%s does not answer (%s); the job starts all the same and waits for it", option, error.detail)
+            raise UserError(f"{option} cannot be used: {error.detail}") from error
+        log.warning("%s fails now (%s); the job starts all the same and waits for it", option, error.detail)
 
 
 def _check_memory(settings: Settings) -> None:

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
 
 STALL = None
@@ -47,15 +48,18 @@ def an_error(status: str, code: str, message: str = "Said by the server.", extra
 class RawServer:
     """Gives its answers in order, the last one again and again; a context manager."""
 
-    def __init__(self, answers: Sequence[bytes | None] | Callable[[str], bytes | None]) -> None:
+    def __init__(
+        self, answers: Sequence[bytes | None] | Callable[[str], bytes | None], *, tls: ssl.SSLContext | None = None
+    ) -> None:
         """`answers` may also be a function of the request's head."""
         self.requests: list[str] = []
         """The head of each request."""
         self._answers = answers
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         """Begin to serve."""
@@ -84,9 +88,9 @@ class RawServer:
                 self._connections.append(connection)
                 self._run(self._serve, connection)
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, accepted: socket.socket) -> None:
         head = b""
-        with connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self._secured(accepted) as connection:  # it hangs up, or trusts us not
             while b"\r\n\r\n" not in head:
                 received = connection.recv(65536)
                 if not received:
@@ -99,6 +103,9 @@ class RawServer:
             connection.sendall(answer)
             if isinstance(answer, HeldOpen):
                 connection.recv(1)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        return connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
 
     def _answer(self, request: str) -> bytes | None:
         self.requests.append(request)

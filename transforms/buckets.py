@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from transforms import aws
@@ -56,22 +57,25 @@ def open_bucket(bucket: str, region: str, *, prefix: str | None = None) -> S3Sto
         certificates = aws.ca_bundle(os.environ)
         if certificates:
             options["root_certificate"] = Path(certificates).read_bytes()
+        options["allow_http"] = endpoint.startswith("http://")
+        return S3Store(
+            bucket,
+            prefix=prefix,
+            config={
+                "region": region,
+                "endpoint": endpoint,
+                "aws_endpoint_url_s3": endpoint,  # or the variable of this name would win
+                "virtual_hosted_style_request": is_virtual_hosted,
+            },
+            client_options=options,
+            retry_config=RETRIES,
+            credential_provider=credentials,
+        )
     except (BotoCoreError, OSError) as error:
         raise UserError(f"The AWS configuration cannot be used: {error}") from error
-    options["allow_http"] = endpoint.startswith("http://")
-    return S3Store(
-        bucket,
-        prefix=prefix,
-        config={
-            "region": region,
-            "endpoint": endpoint,
-            "aws_endpoint_url_s3": endpoint,  # or the variable of this name would win
-            "virtual_hosted_style_request": is_virtual_hosted,
-        },
-        client_options=options,
-        retry_config=RETRIES,
-        credential_provider=credentials,
-    )
+    except BaseError as error:  # it says no more of certificates than that they are none
+        reason = f"certificates in {certificates}" if certificates else str(error).partition("\n")[0]
+        raise UserError(f"The AWS configuration cannot be used: {reason}") from error
 
 
 class Buckets:
@@ -117,7 +121,7 @@ def find_region(bucket: str, region: str) -> str:
         answer = aws.client("s3", region).head_bucket(Bucket=bucket)
     except ClientError as error:
         answer = error.response
-    except BotoCoreError:  # not reachable: whatever needed to know fails for that reason too
+    except (BotoCoreError, RecursionError):  # not reachable; or told to go elsewhere but not where, which boto3 follows
         return region
     found: str = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", region)
     return found

@@ -108,7 +108,9 @@ OUTSIDE_KINDS = frozenset(
         FailureKind.WRITE_FAILED,
     }
 )
-"""Failures with an outside reason: the outage guard watches them, and never sets them aside while it pauses."""
+"""Failures with an outside reason, which the outage guard watches."""
+EXCUSED_BY_OUTAGE = OUTSIDE_KINDS | {FailureKind.INTERNAL_ERROR}
+"""Failures that are not set aside while the outage guard pauses: they may come of the outage."""
 
 
 class SqsPipelineError(Exception):

@@ -67,7 +67,7 @@ class _ProcessFn(beam.DoFn):
     def process(self, element: Fetched | Processed) -> Iterator[Processed]:
         if not isinstance(element, Fetched):
             yield element
-        elif self._inline and element.inflated_bytes is not None:  # it is in memory
+        elif self._inline and element.in_memory:
             yield self._processor.process(element)
         else:
             self._pool.submit(element)

@@ -16,15 +16,13 @@ import urllib3.exceptions
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionClosedError,
     ConnectTimeoutError,
-    EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
-    ProxyConnectionError,
     ReadTimeoutError,
     ResponseStreamingError,
 )
+from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from transforms.failures import (
     ArchivedError,
@@ -72,7 +70,7 @@ _BY_STATUS: Mapping[int, type[RecordError]] = {
 _BY_CLASS: Sequence[tuple[tuple[type[Exception], ...], type[RecordError]]] = (
     ((ConnectTimeoutError, ReadTimeoutError, urllib3.exceptions.TimeoutError), TimedOutError),
     ((IncompleteReadError, ResponseStreamingError, urllib3.exceptions.HTTPError), BrokenTransferError),
-    ((EndpointConnectionError, ConnectionClosedError, ProxyConnectionError, HTTPClientError), UnavailableError),
+    ((AwsConnectionError, HTTPClientError), UnavailableError),
 )
 """boto3's, the first that fits."""
 _BY_KIND: Mapping[str, type[RecordError]] = {"Timeout": TimedOutError, "Interrupted": BrokenTransferError}
@@ -87,7 +85,7 @@ _CODE = re.compile(r"<Code>([\w.]{1,100})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})")
 _SIZE = re.compile(r"<ActualObjectSize>(\d{1,20})<")
 _DEBUG = "\n\nDebug source:"
-_OS_ERROR = re.compile(r'^ *(?:message|error): "([^"]*)",$', re.MULTILINE)
+_REASON = re.compile(r'^ *(?:message|error): (?:"([^"]+)",|InvalidCertificate\(\n *(\w+))', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ def _explain_silence(error: Exception, url: str) -> RecordError:
         return next(meanings, ForbiddenError)(one_line(f"{url}: {text}"))  # the others are about credentials
     if isinstance(error, (UserError, obstore.exceptions.UnauthenticatedError)):
         return ForbiddenError(one_line(f"{url}: {text}"))
-    kind, os_error = _KIND.search(debug), _OS_ERROR.search(debug)
+    kind, reason = _KIND.search(debug), _REASON.search(debug)
     meaning = _BY_KIND.get(kind[1], UnavailableError) if kind else UnavailableError
-    summary = text.rpartition(" - ")[2]
-    return meaning(one_line(f"{url}: {summary}{f': {os_error[1]}' if os_error else ''}"))
+    why = f": {reason[1] or f'invalid certificate, {reason[2]}'}" if reason else ""
+    return meaning(one_line(f"{url}: {text.rpartition(' - ')[2]}{why}"))

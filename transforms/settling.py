@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from transforms.dead_letters import dead_letter_document
 from transforms.events import EVENTS
-from transforms.failures import OUTSIDE_KINDS, FailureKind, Fate, InternalError, RecordError
+from transforms.failures import EXCUSED_BY_OUTAGE, Fate, InternalError, RecordError
 from transforms.outages import OUTPUT, SOURCE
 from transforms.records import Door, Failure, Finished, Result, one_line
 from transforms.result_names import dead_letter_name, result_name
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from transforms.outages import OutageGuard
     from transforms.settings import WriteSettings
     from transforms.stores import Store
-
-
-_EXCUSED_BY_OUTAGE = OUTSIDE_KINDS | {FailureKind.INTERNAL_ERROR}
-"""While an outage lasts these are not the record's own fault, or may not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ class Settler:
         fate = self._settings.fates[failure.kind]
         if fate is not Fate.RETURN or failure.delivery.receive_count < self._settings.give_up_after:
             return fate
-        excused = failure.kind in _EXCUSED_BY_OUTAGE and self._guard.pausing
+        excused = failure.kind in EXCUSED_BY_OUTAGE and self._guard.pausing
         return Fate.RETURN if excused else Fate.SET_ASIDE
 
     def _set_aside(self, failure: Failure) -> RecordError | None:

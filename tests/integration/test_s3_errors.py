@@ -226,7 +226,15 @@ def test_an_attempt_after_a_hiccup_succeeds(serve_s3: Callable[[RawServer], None
         assert b"body" == S3Objects(REGION).open(a_ref("logs/a.gz")).read()
 
 
-def test_a_bucket_in_another_region_is_read_there(serve_s3: Callable[[RawServer], None]) -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        an_error("301 Moved Permanently", "PermanentRedirect"),
+        an_error("400 Bad Request", "AuthorizationHeaderMalformed", extra="<Region>eu-west-3</Region>"),
+    ],
+    ids=["301", "400"],
+)
+def test_a_bucket_in_another_region_is_read_there(serve_s3: Callable[[RawServer], None], refusal: bytes) -> None:
     """Once S3 has said so, it is asked for there at once."""
 
     def answer(request: str) -> bytes:
@@ -234,7 +242,7 @@ def test_a_bucket_in_another_region_is_read_there(serve_s3: Callable[[RawServer]
             return an_answer("301 Moved Permanently", etag=None, x_amz_bucket_region="eu-west-3")
         if "/eu-west-3/s3/" in request:
             return an_answer(body=b"body")
-        return an_error("301 Moved Permanently", "PermanentRedirect")
+        return refusal
 
     with RawServer(answer) as server:
         serve_s3(server)

@@ -184,6 +184,13 @@ class Acknowledgement(RuleBasedStateMachine):
         store = self.results if results else self.dead_letters
         store.is_down = are_down
 
+    @rule()
+    def begin_outage(self) -> None:
+        """Other messages fail; from now on there are only probes, and the first one is due."""
+        for message_id in ("x", "y", "z"):
+            self.consumer.guard.failed(FailureKind.UNAVAILABLE, message_id, "503")
+        self.clock.advance(1)
+
     @rule(restored=st.booleans())
     def crash(self, restored: bool) -> None:  # noqa: FBT001 - hypothesis names it
         """The process dies; its runner may have kept what was in the flow, and gives it to the next process."""

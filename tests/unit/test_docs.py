@@ -19,7 +19,7 @@ from tests.builders import a_delivery, an_object_ref
 from tests.markdown import Page, blocks, codes, rows
 from transforms.contents import Fetched
 from transforms.dead_letters import dead_letter_document
-from transforms.failures import DEFAULT_FATES, OUTSIDE_KINDS, CorruptGzipError, Fate, FinishedKind
+from transforms.failures import DEFAULT_FATES, EXCUSED_BY_OUTAGE, OUTSIDE_KINDS, CorruptGzipError, Fate, FinishedKind
 from transforms.processing import Processor
 from transforms.records import Failure, ObjectRef, Result
 from transforms.settings import MIB, ProcessSettings, ReceiveSettings
@@ -91,7 +91,7 @@ def test_what_the_outage_guard_watches_is_what_the_docs_say() -> None:
     paragraph = re.search(r"are watched:(.*?)\. They", FAILURES.section("The outage guard"), re.DOTALL)
 
     assert paragraph
-    assert sorted(OUTSIDE_KINDS) == sorted(codes(pausing[0]))
+    assert sorted(EXCUSED_BY_OUTAGE) == sorted(codes(pausing[0]))
     assert sorted(OUTSIDE_KINDS) == sorted(codes(paragraph.group(1)))
 
 

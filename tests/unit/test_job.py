@@ -143,7 +143,7 @@ def test_strict_judges_what_was_left(ends_as: Callable[..., None], caplog: pytes
     assert 1 == job.run(limited, [])
     STOP.set()
     assert 1 == job.run(STRICT, [])
-    assert 2 == caplog.messages.count("--strict: 0 messages were set aside, and some were left")
+    assert 2 == caplog.messages.count("--strict fails the job: 0 set aside, and some left")
 
 
 def test_the_start_is_told_with_the_settings_that_matter(

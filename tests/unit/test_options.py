@@ -210,6 +210,10 @@ def test_two_variables_that_name_different_queues_are_refused() -> None:
         (["--retry_base_s=1000"], "--retry_base_s is 1000 and --retry_max_s is 900; it cannot be more"),
         (["--max_read_bytes=16GiB"], "--max_read_bytes is 16GiB and --max_object_bytes is 8GiB; it cannot be more"),
         (
+            ["--max_object_bytes=1000", "--in_memory_bytes=1001"],
+            "--in_memory_bytes is 1001 and --max_read_bytes is 1000; it cannot be more",
+        ),
+        (
             ["--max_processing_s=43200"],
             (
                 "--max_processing_s is 43200 and --visibility_timeout_s is 60; "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.builders import BUCKET, ETAG, KEY, a_delivery, an_object_ref
+from tests.fakes import FakeStore
 from transforms.events import EVENTS
 from transforms.failures import (
     DEFAULT_FATES,
@@ -26,8 +27,6 @@ from transforms.settings import WriteSettings
 from transforms.settling import Outcome, Settler, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from transforms.records import Delivery
 
 NEVER = 10_000
@@ -56,31 +55,21 @@ RETURNED_AND_EXCUSED = {
 """Never set aside while the outage guard pauses."""
 
 
-class _Shelf:
-    """A store in memory that can be broken."""
+class _Shelf(FakeStore):
+    """A store that fails as a test says."""
 
-    is_remote = False
+    error: Exception | None = None
 
-    def __init__(self) -> None:
-        self.documents: dict[str, bytes] = {}
-        self.error: Exception | None = None
+    @property
+    def documents(self) -> dict[str, bytes]:
+        """What is stored, by name."""
+        return self._documents
 
     def put(self, name: str, document: bytes) -> None:
+        """Store, or fail."""
         if self.error is not None:
             raise self.error
-        self.documents[name] = document
-
-    def exists(self, name: str) -> bool:
-        return name in self.documents
-
-    def get(self, name: str) -> bytes:
-        return self.documents[name]
-
-    def delete(self, name: str) -> None:
-        self.documents.pop(name, None)
-
-    def names(self) -> Iterator[str]:
-        return iter(self.documents)
+        super().put(name, document)
 
 
 class _Settling:

@@ -134,16 +134,14 @@ def test_a_queue_that_gives_up_later_or_never_is_fine(queue: _Queue, caplog: pyt
 
 def test_an_output_that_cannot_be_written_refuses_the_start() -> None:
     """It would be found out with the first message."""
-    expected = "--output is output, which cannot be written: cannot write out/x: Permission denied"
+    expected = "--output cannot be used: cannot write out/x: Permission denied"
 
     assert expected == _refusal(results=_Store(_write_failed(permanent=True)))
 
 
 def test_dead_letters_that_cannot_be_written_refuse_the_start() -> None:
     """They would be found out with the first failure, much later."""
-    assert _refusal(dead_letters=_Store(_write_failed(permanent=True))).startswith(
-        "--dead_letters is output/_dead_letters, which cannot be written: "
-    )
+    assert _refusal(dead_letters=_Store(_write_failed(permanent=True))).startswith("--dead_letters cannot be used: ")
 
 
 def test_an_outage_of_the_output_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -151,7 +149,7 @@ def test_an_outage_of_the_output_is_waited_for(caplog: pytest.LogCaptureFixture)
     _check(results=_Store(_write_failed(permanent=False)))
 
     assert [
-        "--output does not answer (cannot write out/x: Permission denied); the job starts all the same and waits for it"
+        "--output fails now (cannot write out/x: Permission denied); the job starts all the same and waits for it"
     ] == caplog.messages
 
 

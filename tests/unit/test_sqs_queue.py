@@ -1,0 +1,171 @@
+"""What SQS says, in our words: which errors are final, which handles are old, which URLs are queues."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.stub import Stubber
+
+from transforms.failures import QueueError, UserError
+from transforms.queues import Message, Receipt, Refusal
+from transforms.sqs_queue import SqsQueue, check_queue_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/notifications"
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """A client that answers what a test says."""
+    client = boto3.client("sqs", "eu-west-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    monkeypatch.setattr("transforms.aws.client", lambda service, region: client)
+    with Stubber(client) as stubber:
+        yield stubber
+
+
+def _receive() -> list[Message]:
+    return SqsQueue(URL, "eu-west-1").receive(max_messages=10, wait_s=1, visibility_timeout_s=60)
+
+
+def test_a_message_says_how_often_it_came_and_when_it_was_sent(sqs: Stubber) -> None:
+    """Both are attributes that must be asked for."""
+    attributes = {"ApproximateReceiveCount": "3", "SentTimestamp": "1767323045678"}
+    message = {"MessageId": "m", "ReceiptHandle": "r", "Body": "{}", "Attributes": attributes}
+    asked = {
+        "QueueUrl": URL,
+        "MaxNumberOfMessages": 10,
+        "WaitTimeSeconds": 1,
+        "VisibilityTimeout": 60,
+        "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
+    }
+    sqs.add_response("receive_message", {"Messages": [message]}, asked)
+
+    assert [Message("m", "r", "{}", 3, datetime(2026, 1, 2, 3, 4, 5, 678000, UTC))] == _receive()
+
+
+def test_an_empty_receive_is_an_empty_list(sqs: Stubber) -> None:
+    """SQS leaves the field out."""
+    sqs.add_response("receive_message", {})
+
+    assert [] == _receive()
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        ("ReceiptHandleIsInvalid", "The input receipt handle is invalid.", True),
+        ("AWS.SimpleQueueService.MessageNotInflight", "", True),
+        ("InvalidParameterValue", "Value r is invalid. Reason: The receipt handle has expired.", True),
+        ("InvalidParameterValue", "Total VisibilityTimeout is beyond the limit", False),
+        ("InternalError", "", False),
+    ],
+)
+def test_a_refused_entry_says_whether_its_handle_is_old(
+    sqs: Stubber,
+    code: str,
+    message: str,
+    expected: bool,  # noqa: FBT001 - pytest passes it
+) -> None:
+    """An old handle is as good as done; anything else is tried again."""
+    failed = {"Id": "1", "SenderFault": True, "Code": code, "Message": message}
+    sqs.add_response("delete_message_batch", {"Successful": [{"Id": "0"}], "Failed": [failed]})
+
+    refusals = SqsQueue(URL, "eu-west-1").delete([Receipt("a", "r-a"), Receipt("b", "r-b")])
+
+    assert [Refusal("b", code.rpartition(".")[2], expired=expected)] == refusals
+
+
+def test_visibility_is_changed_for_each_message_by_its_own_time(sqs: Stubber) -> None:
+    """Entries are named by their place in the batch."""
+    entries = [
+        {"Id": "0", "ReceiptHandle": "r-a", "VisibilityTimeout": 5},
+        {"Id": "1", "ReceiptHandle": "r-b", "VisibilityTimeout": 0},
+    ]
+    answer: dict[str, list[Any]] = {"Successful": [{"Id": "0"}, {"Id": "1"}], "Failed": []}
+    sqs.add_response("change_message_visibility_batch", answer, {"QueueUrl": URL, "Entries": entries})
+
+    assert [] == SqsQueue(URL, "eu-west-1").change_visibility([Receipt("a", "r-a"), Receipt("b", "r-b")], [5, 0])
+
+
+@pytest.mark.parametrize(
+    ("code", "permanent"),
+    [
+        ("AWS.SimpleQueueService.NonExistentQueue", True),
+        ("AccessDenied", True),
+        ("InvalidClientTokenId", True),
+        ("SignatureDoesNotMatch", True),
+        ("ExpiredToken", False),
+        ("RequestThrottled", False),
+        ("InternalError", False),
+        ("ServiceUnavailable", False),
+    ],
+)
+def test_only_what_asking_again_cannot_mend_is_permanent(
+    sqs: Stubber,
+    code: str,
+    permanent: bool,  # noqa: FBT001 - pytest passes it
+) -> None:
+    """A role or a profile renews credentials that expired."""
+    sqs.add_client_error("get_queue_attributes", service_error_code=code, service_message="No.")
+
+    with pytest.raises(QueueError) as caught:
+        SqsQueue(URL, "eu-west-1").attributes()
+
+    assert (code.rpartition(".")[2], permanent) == (caught.value.code, caught.value.permanent)
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent"), [(NoCredentialsError(), True), (EndpointConnectionError(endpoint_url="http://x"), False)]
+)
+def test_no_credentials_are_final_and_no_connection_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    permanent: bool,  # noqa: FBT001 - pytest passes it
+) -> None:
+    """The first needs the user, the second patience."""
+
+    class _Client:
+        def receive_message(self, **arguments: object) -> None:
+            raise error
+
+    monkeypatch.setattr("transforms.aws.client", lambda service, region: _Client())
+
+    with pytest.raises(QueueError) as caught:
+        _receive()
+
+    assert permanent == caught.value.permanent
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "http://localhost:5000/123456789012/name",
+        "http://sqs.us-east-1.localhost.localstack.cloud:4566/000000000000/name",
+        "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/123456789012/name-1_a",
+    ],
+)
+def test_the_url_of_a_queue_may_be_of_aws_or_of_a_stand_in(url: str) -> None:
+    """Only its form is judged."""
+    check_queue_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "notifications", "arn:aws:sqs:eu-west-1:123456789012:n", "https://h", "http://[/a"]
+)
+def test_what_is_no_url_of_a_queue_is_refused_with_an_example(url: str) -> None:
+    """And with how to find the right one."""
+    with pytest.raises(UserError, match="a queue's URL looks like"):
+        SqsQueue(url, "eu-west-1")
+
+
+def test_a_fifo_queue_is_refused() -> None:
+    """S3 cannot notify one."""
+    with pytest.raises(UserError, match="a FIFO queue; S3 notifies standard queues only"):
+        check_queue_url(f"{URL}.fifo")
