@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import runners, signals, start_up
+from pipeline import last_moment, runners, signals, start_up
 from pipeline.flow import build
 from pipeline.outside import Outside
 from transforms import process_wide
@@ -32,11 +33,12 @@ LEFT = 130
 
 def run(settings: Settings, beam_args: Sequence[str], outside: Outside | None = None) -> int:
     """Run the job to its end and answer the exit code. Raises `UserError` before anything has started."""
-    plan = runners.plan(settings, beam_args)
+    plan, ended = runners.plan(settings, beam_args), threading.Event()
     outside = outside or Outside.of(plan.settings)
     start_up.check(plan.settings, outside, workers_here=plan.workers_here)
     if plan.workers_here:
         signals.install(STOP)
+        last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended)
     log.info("started: %s", _described(plan.settings))
     try:
         return _run(plan, outside)
@@ -47,6 +49,7 @@ def run(settings: Settings, beam_args: Sequence[str], outside: Outside | None = 
         log.exception("the job failed")
         return JOB_FAILED
     finally:
+        ended.set()
         process_wide.close_all()
         if plan.workers_here:
             log.info("stopped: %s", EVENTS.summary())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.memory import available_bytes, peak_bytes
 from transforms.failures import QueueError, UserError, WriteFailedError
 from transforms.loading import load_callable
+from transforms.processing import check_processor
 from transforms.settings import MIB
 from transforms.stores import check_writable
 
@@ -29,7 +30,7 @@ def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
     Where workers are other machines, their rights, disks and memory are not this one's, so only what holds for
     all of them is checked.
     """
-    load_callable(settings.process.processor, "--processor")
+    check_processor(settings.process.processor)
     if settings.receive.notification_parser:
         load_callable(settings.receive.notification_parser, "--notification_parser")
     if not workers_here:

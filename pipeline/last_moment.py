@@ -1,0 +1,39 @@
+"""The end of a stop: what is still in hand after `--drain_timeout_s` is left, and its messages come back by themselves.
+
+The source ends in time by itself, unless the user's function sits in the bundle's thread. No thread can be interrupted,
+so then the process leaves, with its account and exit code 0: it was asked to stop, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+from transforms import process_wide
+from transforms.events import EVENTS
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 1.0
+"""For the source to end by itself first."""
+CLOSE_S = 3.0
+"""For the last acknowledgements; a processor's `close` may hang as its call does."""
+
+
+def watch(stop: threading.Event, *, drain_timeout_s: float, ended: threading.Event) -> None:
+    """Begin to watch: leave if `ended` is not set within `drain_timeout_s` after `stop`."""
+    threading.Thread(target=_run, args=(stop, drain_timeout_s, ended), name="last-moment", daemon=True).start()
+
+
+def _run(stop: threading.Event, drain_timeout_s: float, ended: threading.Event) -> None:
+    stop.wait()
+    if ended.wait(drain_timeout_s + GRACE_S):
+        return
+    log.warning("work is still in hand after --drain_timeout_s of %g s; its messages come back", drain_timeout_s)
+    closing = threading.Thread(target=process_wide.close_all, name="close", daemon=True)
+    closing.start()
+    closing.join(CLOSE_S)
+    log.info("stopped: %s", EVENTS.summary())
+    logging.shutdown()
+    os._exit(0)

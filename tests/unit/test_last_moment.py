@@ -1,0 +1,45 @@
+"""A stop ends in time, whatever the user's function does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+from pipeline.last_moment import watch
+
+HANGS = """
+import logging, threading
+from pipeline import last_moment
+from transforms.stopping import STOP
+
+logging.basicConfig(level="INFO", format="%(message)s")
+last_moment.GRACE_S = 0
+last_moment.watch(STOP, drain_timeout_s=0.01, ended=threading.Event())
+STOP.set()
+threading.Event().wait()  # as a function does that never returns
+"""
+
+
+def test_a_function_that_does_not_return_does_not_keep_a_stopped_job_alive() -> None:
+    """It was asked to stop and nothing is lost, so the exit code is 0; the account is told."""
+    run = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=60, check=False)
+
+    assert 0 == run.returncode
+    assert [
+        "work is still in hand after --drain_timeout_s of 0.01 s; its messages come back",
+        "stopped: 0 received = 0 stored + 0 ignored + 0 set aside + 0 returned",
+    ] == run.stderr.splitlines()
+
+
+def test_a_job_that_ends_in_time_is_left_alone() -> None:
+    """Or every stop would end by force."""
+    stop, ended = threading.Event(), threading.Event()
+    watch(stop, drain_timeout_s=600, ended=ended)
+    (watcher,) = (thread for thread in threading.enumerate() if thread.name == "last-moment")
+
+    stop.set()
+    ended.set()
+    watcher.join(10)
+
+    assert not watcher.is_alive()
