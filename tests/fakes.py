@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from transforms.failures import WriteFailedError
-from transforms.queues import Message, Receipt, Refusal
+from transforms.failures import QueueError, WriteFailedError
+from transforms.queues import SQS_MAX_BATCH, Message, Receipt, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,6 +67,7 @@ class FakeQueue:
 
     def receive(self, *, max_messages: int, wait_s: int, visibility_timeout_s: int) -> list[Message]:
         """Answer what is visible; it never waits, whatever `wait_s`."""
+        _check_batch(max_messages)
         with self._lock:
             now = self._clock()
             visible = [item for item in self._messages.items() if item[1].visible_at <= now]
@@ -74,11 +75,13 @@ class FakeQueue:
 
     def delete(self, receipts: Sequence[Receipt]) -> list[Refusal]:
         """Delete; a message that is gone already is no error."""
+        _check_batch(len(receipts))
         with self._lock:
             return [refusal for receipt in receipts if (refusal := self._delete_one(receipt)) is not None]
 
     def change_visibility(self, receipts: Sequence[Receipt], timeouts_s: Sequence[int]) -> list[Refusal]:
         """Change when messages become visible; refuse those that are not in flight under this handle."""
+        _check_batch(len(receipts))
         with self._lock:
             entries = zip(receipts, timeouts_s, strict=True)
             return [refusal for entry in entries if (refusal := self._change_one(*entry)) is not None]
@@ -140,6 +143,11 @@ class FakeQueue:
         return Refusal(receipt.message_id, "InternalError", expired=False)
 
 
+def _check_batch(size: int) -> None:
+    if not 1 <= size <= SQS_MAX_BATCH:
+        raise QueueError(f"{size} entries; SQS takes 1 to {SQS_MAX_BATCH}")
+
+
 class FakeStore:
     """Documents in a dict."""
 
@@ -159,15 +167,20 @@ class FakeStore:
 
     def get(self, name: str) -> bytes:
         """Read `name`."""
-        return self._documents[name]
+        try:
+            return self._documents[name]
+        except KeyError:
+            missing = WriteFailedError(f"there is no {name}")
+            missing.permanent = True
+            raise missing from None
 
     def delete(self, name: str) -> None:
         """Remove `name`."""
         self._documents.pop(name, None)
 
     def names(self) -> Iterator[str]:
-        """List every name."""
-        yield from list(self._documents)
+        """List every name that ends in `.json`."""
+        yield from [name for name in list(self._documents) if name.endswith(".json")]
 
     def _check(self) -> None:
         if self.is_down:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
@@ -43,14 +44,15 @@ def session(region: str) -> boto3.Session:
         return _session(region)
 
 
-def client(service: str, region: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes as it runs
+def client(service: str, region: str, *, signed: bool = True) -> Any:  # noqa: ANN401 - boto3 makes the class as it runs
     """Answer this process's client for `sqs` or `s3`; clients are safe to call from several threads.
 
+    One that is not `signed` needs no credentials, to say where a request would go.
     Raises `UserError` as `session` does. Calls raise botocore's own errors; a dead service takes up to
     `MAX_ATTEMPTS` timeouts to be one.
     """
     with _making:
-        return _client(service, region)
+        return _client(service, region, signed=signed)
 
 
 def resolve_region(environ: Mapping[str, str], *, queue_url: str | None, profile_region: str | None) -> str:
@@ -96,13 +98,14 @@ def _session(region: str) -> boto3.Session:
 
 
 @functools.cache
-def _client(service: str, region: str) -> Any:  # noqa: ANN401 - as `client`
+def _client(service: str, region: str, *, signed: bool) -> Any:  # noqa: ANN401 - as `client`
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=SQS_READ_TIMEOUT_S if service == "sqs" else READ_TIMEOUT_S,
         retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
         max_pool_connections=MAX_CONNECTIONS,
         tcp_keepalive=True,
+        signature_version=None if signed else UNSIGNED,
         s3={"us_east_1_regional_endpoint": "regional"},
     )
     try:

@@ -11,7 +11,7 @@ MAX_DOUBLINGS = 32
 
 
 class Backoff:
-    """Growing delays with full jitter, for one caller that waits on one service."""
+    """Growing delays with jitter, for one caller that waits on one service."""
 
     def __init__(self, *, base_s: float, max_s: float, rng: random.Random | None = None) -> None:
         """The first delay is at most `base_s` seconds, each next at most twice the one before, none over `max_s`."""

@@ -139,9 +139,9 @@ def _credentials(region: str) -> Boto3CredentialProvider:
 
 def _endpoint(bucket: str, region: str) -> tuple[str, bool]:
     """Answer the URL to reach `bucket` at and whether it is a part of the host name, as boto3 would do it."""
-    client = aws.client("s3", region)
-    url = urlsplit(client.meta.endpoint_url.rstrip("/"))
-    made = urlsplit(client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}))  # offline
+    url = urlsplit(aws.client("s3", region).meta.endpoint_url.rstrip("/"))
+    unsigned = aws.client("s3", region, signed=False)  # which asks nobody for credentials, and names another region
+    made = urlsplit(unsigned.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}))
     if made.netloc.startswith(f"{bucket}."):
         return url._replace(netloc=f"{bucket}.{url.netloc}").geturl(), True
     return url.geturl(), False

@@ -137,14 +137,16 @@ class LeaseBook:
     def settle(self, delivery: Delivery, index: int, door: Door, *, kind: str, bucket: str | None) -> Lease | None:
         """Count one record out by its door; answer the lease when it was the last one, and it is now leaving.
 
-        A record that is settled twice counts once, and one of a lease that is not in hand is an old copy. A delivery of
-        another process (a runner restored it after a crash) is adopted: its message is deleted with the handle it came
-        with, once all its records were seen here. It is not open before, since the others may have been settled there,
-        and a new receive of it replaces it.
+        A record that is settled twice counts once. One of a lease that is not in hand, or that was read differently, is
+        of an older receive: not the one to be done. A delivery of another process (a runner restored it after a crash)
+        is adopted: its message is deleted with the handle it came with, once all its records were seen here. It is not
+        open before, since the others may have been settled there, and a new receive of it replaces it.
         """
         with self._lock:
             lease = self._leases.get(delivery.message_id) or self._adopt(delivery)
-            if lease.stage is not Stage.IN_HAND or index not in lease.unsettled:
+            if lease.stage is not Stage.IN_HAND or delivery.records != lease.delivery.records:
+                return None
+            if index not in lease.unsettled:
                 return None
             lease.unsettled.remove(index)
             lease.kinds[kind] += 1

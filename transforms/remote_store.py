@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import obstore
-from obstore.exceptions import BaseError
 
 from transforms.failures import BucketGoneError, ForbiddenError, WriteFailedError
-from transforms.s3_errors import explain, is_wrong_region
+from transforms.s3_answers import OBSTORE_ERRORS, is_wrong_region
+from transforms.s3_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 T = TypeVar("T")
-
-_ERRORS = (BaseError, FileNotFoundError, ValueError)
 
 
 class RemoteStore:
@@ -79,13 +77,13 @@ class RemoteStore:
         try:
             try:
                 return call(self._store)
-            except _ERRORS as error:
+            except OBSTORE_ERRORS as error:
                 moved = self._move() if self._move and is_wrong_region(error) else None
                 if moved is None:
                     raise
                 self._store = moved
                 return call(moved)
-        except _ERRORS as error:
+        except OBSTORE_ERRORS as error:
             explained = explain(error, f"{self._url}/{name}")
             failed = WriteFailedError(f"cannot {action} {explained.detail}")
             # Writing to what is not found, or reading it, will not do better next time.

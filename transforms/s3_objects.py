@@ -12,7 +12,8 @@ from transforms import aws
 from transforms.buckets import Buckets
 from transforms.failures import BrokenTransferError, UserError
 from transforms.objects import ObjectInfo
-from transforms.s3_errors import BOTO3_ERRORS, OBSTORE_ERRORS, answer_of, explain, is_wrong_region
+from transforms.s3_answers import OBSTORE_ERRORS, answer_of, is_wrong_region
+from transforms.s3_errors import BOTO3_ERRORS, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 
 from transforms import aws
 from transforms.failures import QueueError, UserError
 from transforms.queues import Message, Receipt, Refusal
+from transforms.records import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-PERMANENT_CODES = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "InvalidAddress",
-        "InvalidClientTokenId",
-        "InvalidSecurity",
-        "NonExistentQueue",
-        "QueueDoesNotExist",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-        "UnsupportedOperation",
-    }
-)
-"""Asking again cannot help. Not here: expired credentials, which a role or a profile renews, and throttling."""
+_CHECK_URL = "check the name, the account and the region in the queue's URL"
+_CHECK_KEYS = "AWS does not know these credentials: check them, and the region"
+_CHECK_SIGNING = "check the secret key and the region"
+PERMANENT_CODES: Mapping[str, str] = {
+    "AccessDenied": "allow it in the policies of the job's role and of the queue (README: The least policy)",
+    "IncompleteSignature": _CHECK_SIGNING,
+    "InvalidAddress": _CHECK_URL,
+    "InvalidClientTokenId": _CHECK_KEYS,
+    "InvalidSecurity": _CHECK_KEYS,
+    "InvalidSignature": _CHECK_SIGNING,
+    "KmsAccessDenied": "allow the job's role kms:Decrypt with the queue's key",
+    "NonExistentQueue": _CHECK_URL,
+    "QueueDoesNotExist": _CHECK_URL,
+    "SignatureDoesNotMatch": _CHECK_SIGNING,
+    "UnrecognizedClient": _CHECK_KEYS,
+    "UnsupportedOperation": "this endpoint does not offer it",
+}
+"""Asking again cannot help; this does. Not here: throttling, and expired credentials, which may be renewed."""
+_QUOTES_REQUEST = frozenset({"IncompleteSignature", "InvalidSignature", "SignatureDoesNotMatch"})
+"""Their messages repeat what was signed, session token included."""
+_NOT_MENTIONED = {"Code": "NotMentioned"}
+_WRONG_CLOCK = re.compile(r"signature expired|not yet current", re.IGNORECASE)
 EXPIRED_CODES = frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid"})
 """A handle that is no longer good. SQS says `InvalidParameterValue` too, with a reason."""
 _EXPIRED_REASON = re.compile(r"expired|not (exist|available|valid|in ?flight)|no longer", re.IGNORECASE)
-_QUEUE_PATH = re.compile(r"(/[^/]+)*/[A-Za-z0-9_-]{1,80}(\.fifo)?")
+_QUEUE_URL = re.compile(
+    r"https?://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?(/[\w.~-]+)+/[\w-]{1,80}(?P<fifo>\.fifo)?", re.ASCII | re.IGNORECASE
+)
+"""At least an account and a name, stand-ins put more before them; no user and password, which would be shown."""
+_PASSWORD = re.compile(r"//[^/\s]*@")
 
 
 class SqsQueue:
-    """One queue. Safe to call from several threads; the client is made at the first call."""
+    """One queue. Safe to call from several threads. Pickles: the client is the process's, made at the first call."""
 
     def __init__(self, url: str, region: str) -> None:
         """Raises `UserError` for what is no URL of a standard queue."""
@@ -77,36 +94,33 @@ class SqsQueue:
         attributes: dict[str, str] = answer.get("Attributes", {})
         return attributes
 
-    @functools.cached_property
-    def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes as it runs
-        return aws.client("sqs", self._region)
-
     def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
+        client = aws.client("sqs", self._region)
         try:
-            call: Callable[..., Mapping[str, Any]] = getattr(self._client, operation)
+            call: Callable[..., Mapping[str, Any]] = getattr(client, operation)
             return call(QueueUrl=self.url, **arguments)
         except ClientError as error:
-            raise _refused(error) from error
+            quoted = None if _name(error) in _QUOTES_REQUEST else error
+            raise _refused(error, self.url, client.meta.endpoint_url) from quoted
         except (NoCredentialsError, PartialCredentialsError) as error:
             detail = "there are no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run with an IAM role"
-            raise QueueError(detail, code=type(error).__name__, permanent=True) from error
+            raise QueueError(detail, permanent=True) from error
+        except CredentialRetrievalError as error:
+            # Its text is whatever a program of the user's wrote, which may be the credentials.
+            raise QueueError(f"credentials cannot be retrieved from {error.kwargs.get('provider')}") from None
         except BotoCoreError as error:
-            raise QueueError(f"{type(error).__name__}: {error}", code=type(error).__name__) from error
+            raise QueueError(_shown(f"{type(error).__name__}: {error}")) from error
 
 
 def check_queue_url(url: str) -> None:
     """Raise `UserError` unless `url` is that of a standard queue, at AWS or at any stand-in."""
-    try:
-        parts = urlsplit(url)
-        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        is_url = False
-    if not is_url or not _QUEUE_PATH.fullmatch(parts.path):
+    match = _QUEUE_URL.fullmatch(url)
+    if match is None:
         raise UserError(
-            f"--queue_url is {url!r}; a queue's URL looks like https://sqs.REGION.amazonaws.com/ACCOUNT/NAME "
+            f"--queue_url is {_shown(url)!r}; a queue's URL looks like https://sqs.REGION.amazonaws.com/ACCOUNT/NAME "
             "(aws sqs get-queue-url --queue-name NAME)"
         )
-    if parts.path.endswith(".fifo"):
+    if match["fifo"]:
         raise UserError(f"--queue_url is {url!r}, a FIFO queue; S3 notifies standard queues only: use one")
 
 
@@ -122,10 +136,13 @@ def _message(message: Mapping[str, Any]) -> Message:
 
 
 def _refusals(answer: Mapping[str, Any], receipts: Sequence[Receipt]) -> list[Refusal]:
-    return [
-        Refusal(receipts[int(failed["Id"])].message_id, _code(failed["Code"]), expired=_is_expired(failed))
-        for failed in answer.get("Failed", ())
-    ]
+    """Answer every entry that SQS does not call successful; of one that it does not mention nobody knows."""
+    done = {entry["Id"] for entry in answer.get("Successful", ())}
+    failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+    not_done = (
+        (receipt, failed.get(str(n), _NOT_MENTIONED)) for n, receipt in enumerate(receipts) if str(n) not in done
+    )
+    return [Refusal(receipt.message_id, _code(why["Code"]), expired=_is_expired(why)) for receipt, why in not_done]
 
 
 def _is_expired(failed: Mapping[str, Any]) -> bool:
@@ -135,14 +152,35 @@ def _is_expired(failed: Mapping[str, Any]) -> bool:
 
 
 def _code(code: str) -> str:
-    """Strip the old protocol's prefix, `AWS.SimpleQueueService.`."""
-    return code.rpartition(".")[2]
+    """Strip the old protocol's prefix, `AWS.SimpleQueueService.`, or the new one's, `com.amazonaws.sqs#`."""
+    return re.split(r"[.#]", code)[-1]
 
 
-def _refused(error: ClientError) -> QueueError:
-    """Say what SQS said. Its messages name principals and queues, never a key or a signature."""
+def _name(error: ClientError) -> str:
+    """Answer the code as the tables here have it: the new protocol ends some in `Exception`."""
+    return _code(error.response.get("Error", {}).get("Code", "Unknown")).removesuffix("Exception")
+
+
+def _refused(error: ClientError, url: str, endpoint: str) -> QueueError:
+    """Say what SQS said and what to do, in one line, and never a key, a token or a signature."""
     answer = error.response.get("Error", {})
-    code = _code(answer.get("Code", "Unknown"))
-    permanent = code in PERMANENT_CODES
-    detail = "SignatureDoesNotMatch: the secret key is wrong" if code == "SignatureDoesNotMatch" else str(error)
-    return QueueError(detail, code=code, permanent=permanent)
+    code, name, message = _code(answer.get("Code", "Unknown")), _name(error), str(answer.get("Message", ""))
+    if name in _QUOTES_REQUEST and _WRONG_CLOCK.search(message):
+        return QueueError(f"{code}: the clock of this machine is wrong", code=code)  # and is set right while we wait
+    said = f": {message}" if message and name not in _QUOTES_REQUEST else ""
+    what_to_do = PERMANENT_CODES.get(name)
+    advice = f"; {what_to_do}{_elsewhere(url, endpoint)}" if what_to_do else ""
+    detail = _shown(f"{code} from {error.operation_name}{said}")
+    return QueueError(f"{detail}{advice}", code=code, permanent=what_to_do is not None)
+
+
+def _elsewhere(url: str, endpoint: str) -> str:
+    """Say who was asked, if the queue's URL is somebody else's: boto3 does not go by it."""
+    if urlsplit(endpoint).netloc == urlsplit(url).netloc:
+        return ""
+    return _shown(f" ({endpoint} was asked, not the URL's host; AWS_ENDPOINT_URL and AWS_REGION decide that)")
+
+
+def _shown(text: str) -> str:
+    """Make `text` one line without the users and passwords of URLs."""
+    return one_line(_PASSWORD.sub("//…@", text))

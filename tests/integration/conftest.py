@@ -25,9 +25,9 @@ def forget_clients() -> None:
     transforms_aws._client.cache_clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aws() -> Iterator[str]:
-    """Serve SQS and S3 and point everything that reads AWS's usual settings at it; the URL, for whoever needs it."""
+    """Serve SQS and S3 and point what reads AWS's usual settings at it, for the tests of this folder; its URL."""
     server = MotoServer()
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:

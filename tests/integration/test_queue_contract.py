@@ -138,6 +138,33 @@ def test_a_handle_that_never_was_is_an_old_one(sent: Sent) -> None:
     assert 1 == len(sent.receive())
 
 
+def test_the_visibility_of_what_never_was_cannot_be_changed(sent: Sent) -> None:
+    """One entry's refusal is not the others'."""
+    sent.send("body")
+    (message,) = sent.receive()
+
+    refused = sent.queue.change_visibility([Receipt("unknown", "no-such-handle"), _receipt(message)], [0, 0])
+
+    assert [("unknown", True)] == [(refusal.message_id, refusal.expired) for refusal in refused]
+    assert 1 == len(sent.receive())
+
+
+def test_a_delete_with_the_handle_of_an_earlier_receive_is_not_refused(sent: Sent) -> None:
+    """Whether the message is then gone AWS leaves open; here it is."""
+    sent.send("body")
+    (first,) = sent.receive()
+    sent.queue.change_visibility([_receipt(first)], [0])
+    sent.receive()
+
+    assert [] == sent.queue.delete([_receipt(first)])
+
+
+def test_a_receive_of_more_than_ten_is_an_error(sent: Sent) -> None:
+    """AWS refuses batches of more than ten as well; moto does not, so `test_fakes.py` has that case."""
+    with pytest.raises(QueueError):
+        sent.receive(max_messages=11)
+
+
 def test_the_queue_says_how_many_messages_wait_and_how_many_are_in_flight(sent: Sent) -> None:
     """As text, as SQS does."""
     sent.send("a")

@@ -40,9 +40,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transforms_aws, "READ_TIMEOUT_S", 0.2)
 
 
-def a_ref(key: str, **rest: str | None) -> ObjectRef:
+def a_ref(key: str) -> ObjectRef:
     """Build a reference to what the raw server serves."""
-    return an_object_ref(bucket="bucket", key=key, region=REGION, **rest)
+    return an_object_ref(bucket="bucket", key=key, region=REGION)
 
 
 @by_either_client

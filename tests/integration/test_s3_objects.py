@@ -62,8 +62,8 @@ def objects(aws: str) -> S3Objects:
 def ref_to(bucket: str) -> Callable[..., ObjectRef]:
     """Build references to this test's bucket."""
 
-    def build(key: str, **rest: str | None) -> ObjectRef:
-        return an_object_ref(bucket=bucket, key=key, region=REGION, **rest)
+    def build(key: str, *, version_id: str | None = None) -> ObjectRef:
+        return an_object_ref(bucket=bucket, key=key, region=REGION, version_id=version_id)
 
     return build
 

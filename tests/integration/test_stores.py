@@ -99,10 +99,10 @@ def test_a_bucket_in_another_region_is_found_there(serve_s3: Callable[[RawServer
     """The queue and the output need not be neighbours; AWS has one region for all."""
 
     def answer(request: str) -> bytes:
-        if request.startswith("HEAD"):
+        if request.startswith("HEAD /bucket "):
             return an_answer("301 Moved Permanently", etag=None, x_amz_bucket_region="eu-west-3")
         if "/eu-west-3/s3/" in request:
-            return an_answer()
+            return an_answer("404 Not Found" if request.startswith("HEAD") else "200 OK")
         return an_error("301 Moved Permanently", "PermanentRedirect")
 
     with RawServer(answer) as server:
@@ -115,6 +115,20 @@ def test_a_bucket_in_another_region_is_found_there(serve_s3: Callable[[RawServer
         puts = [request for request in server.requests if request.startswith("PUT")]
 
     assert [False, True, True] == ["/eu-west-3/s3/" in request for request in puts]
+
+
+def test_a_look_finds_a_bucket_in_another_region_too(serve_s3: Callable[[RawServer], None]) -> None:
+    """It is the first thing that start-up does, and S3 answers it without a reason: a HEAD has no body."""
+
+    def answer(request: str) -> bytes:
+        if request.startswith("HEAD /bucket "):
+            return an_answer("301 Moved Permanently", etag=None, x_amz_bucket_region="eu-west-3")
+        return an_answer("404 Not Found" if "/eu-west-3/s3/" in request else "400 Bad Request", etag=None)
+
+    with RawServer(answer) as server:
+        serve_s3(server)
+
+        assert not open_store("s3://bucket", region=REGION).exists(NAME)
 
 
 def test_an_s3_store_without_credentials_is_refused_with_a_sentence(aws_environment: pytest.MonkeyPatch) -> None:

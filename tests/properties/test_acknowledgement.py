@@ -19,6 +19,7 @@ from tests.fakes import FakeClock, FakeQueue, FakeStore
 from transforms.consumers import STALE_S, Consumer
 from transforms.failures import OUTSIDE_KINDS, FailureKind
 from transforms.leases import Stage
+from transforms.outages import MAX_PROBE_DELAY_S
 from transforms.records import Door, Failure, Finished, ObjectRef, Result
 from transforms.result_names import dead_letter_name, result_name
 from transforms.settings import LeaseSettings, ReceiveSettings, WriteSettings
@@ -40,7 +41,7 @@ FAILURES = [kind for kind in FailureKind if kind is not FailureKind.RECEIVED_TOO
 class Acknowledgement(RuleBasedStateMachine):
     """One queue and its messages; a process that may crash at any time."""
 
-    @initialize(messages=st.lists(st.integers(1, 3), max_size=5))
+    @initialize(messages=st.lists(st.integers(1, 3), min_size=1, max_size=5))
     def begin(self, messages: list[int]) -> None:
         """Some messages, of so many objects each, are there already."""
         self.clock = FakeClock()
@@ -191,6 +192,16 @@ class Acknowledgement(RuleBasedStateMachine):
             self.consumer.guard.failed(FailureKind.UNAVAILABLE, message_id, "503")
         self.clock.advance(1)
 
+    @precondition(lambda self: self.consumer.guard.pausing)
+    @rule()
+    def fail_a_probe(self) -> None:
+        """The outage is not over; what was probed with is due again after a while."""
+        self.clock.advance(MAX_PROBE_DELAY_S)
+        self.receive_and_take()
+        self.fail_everything(FailureKind.UNAVAILABLE)
+        self.clock.advance(MAX_PROBE_DELAY_S)
+        self.take_if_busy()
+
     @rule(restored=st.booleans())
     def crash(self, restored: bool) -> None:  # noqa: FBT001 - hypothesis names it
         """The process dies; its runner may have kept what was in the flow, and gives it to the next process."""
@@ -241,6 +252,8 @@ class Acknowledgement(RuleBasedStateMachine):
             self.take_if_busy()
             while self.in_flow:
                 self.settle_first()
+                self.acknowledge()
+                self.a_message_is_deleted_only_if_every_record_of_it_is_stored_set_aside_or_ignored()
             self.acknowledge()
 
         assert set() == set(self.queue.message_ids())

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from tests.builders import a_delivery, an_object_ref
+from tests.fakes import FakeClock
 from transforms.buffers import Buffer, Waiting
 from transforms.failures import FailureKind, FinishedKind
 from transforms.leases import LeaseBook, Stage
@@ -17,21 +18,11 @@ from transforms.settings import LeaseSettings
 JOIN_S = 10
 
 
-class _Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class _Line:
     """A buffer, and what it is made of."""
 
     def __init__(self) -> None:
-        self.clock = _Clock()
+        self.clock = FakeClock()
         self.book = LeaseBook(LeaseSettings(max_in_flight_bytes=100), clock=self.clock)
         self.guard = OutageGuard(clock=self.clock)
         self.buffer = Buffer(self.book, self.guard)
@@ -65,7 +56,7 @@ class _Line:
         """Let three messages fail; the first probe is due at once."""
         for message_id in "xyz":
             self.guard.failed(FailureKind.UNAVAILABLE, message_id, "503")
-        self.clock.now += 1
+        self.clock.advance(1)
 
 
 @pytest.fixture
@@ -147,7 +138,7 @@ def test_while_an_outage_lasts_one_message_is_started_at_a_time(line: _Line) -> 
     line.begin_outage()
 
     assert [["a"], []] == [line.take(), line.take()]
-    line.clock.now += 2
+    line.clock.advance(2)
     assert [["b"], []] == [line.take(), line.take()]
 
 
@@ -159,7 +150,7 @@ def test_a_failed_probe_is_held_for_a_later_one(line: _Line) -> None:
     line.fail(probe)
     assert [] == line.take()
 
-    line.clock.now += 2
+    line.clock.advance(2)
 
     assert ["a", "a"] == line.take()
 
@@ -174,7 +165,7 @@ def test_messages_that_were_never_tried_are_probed_first(line: _Line) -> None:
     line.add("b")
     assert line.buffer.has_fresh
 
-    line.clock.now += 2
+    line.clock.advance(2)
 
     assert ["b"] == line.take()
 

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from tests.builders import a_delivery, an_object_ref
+from tests.fakes import FakeClock
 from transforms.events import EventLog
 from transforms.failures import FailureKind
 from transforms.records import Door, Failure
@@ -16,24 +17,14 @@ FAILED = Failure(REF.delivery, 0, REF, FailureKind.CORRUPT_GZIP, "not a valid gz
 UNREADABLE = Failure(REF.delivery, 0, None, FailureKind.UNREADABLE_NOTIFICATION, "no JSON", "ValueError")
 
 
-class _Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> _Clock:
+def clock() -> FakeClock:
     """Start at an odd time."""
-    return _Clock()
+    return FakeClock()
 
 
 @pytest.fixture
-def events(clock: _Clock, caplog: pytest.LogCaptureFixture) -> EventLog:
+def events(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> EventLog:
     """Nothing has happened; lines at INFO are kept."""
     caplog.set_level(logging.INFO, logger="sqs_pipeline")
     return EventLog(clock=clock)
@@ -126,13 +117,13 @@ def test_lines_carry_fields_for_machines(events: EventLog, caplog: pytest.LogCap
 
 
 def test_a_busy_second_is_told_in_a_few_lines(
-    events: EventLog, clock: _Clock, caplog: pytest.LogCaptureFixture
+    events: EventLog, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Five of a kind one by one, the rest as their number; counters stay exact."""
     for _ in range(100):
         events.received(10)
         events.stored(REF, "name")
-    clock.now += 1
+    clock.advance(1)
     events.received(1)
 
     assert [

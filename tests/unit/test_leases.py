@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.builders import RECEIVED_AT, a_delivery
+from tests.fakes import FakeClock
 from transforms.leases import Lease, LeaseBook, Stage
 from transforms.records import Door
 from transforms.settings import LeaseSettings
@@ -14,24 +15,14 @@ from transforms.settings import LeaseSettings
 VISIBILITY_S = 60
 
 
-class _Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> _Clock:
+def clock() -> FakeClock:
     """Start at an odd time: nothing may take zero for "never"."""
-    return _Clock()
+    return FakeClock()
 
 
 @pytest.fixture
-def book(clock: _Clock) -> LeaseBook:
+def book(clock: FakeClock) -> LeaseBook:
     """Room for three messages and 100 bytes."""
     settings = LeaseSettings(
         visibility_timeout_s=VISIBILITY_S, max_in_flight=3, max_in_flight_bytes=100, max_processing_s=3600
@@ -262,7 +253,7 @@ def test_a_new_receive_replaces_an_adopted_delivery(book: LeaseBook) -> None:
     """It is no copy of work in hand: all its records are to be done, or the message would be held for nothing."""
     book.settle(a_delivery(records=2), 0, Door.STORED, kind="stored", bucket="a")
 
-    lease = _opened(book, records=2)
+    lease = _started(book, records=2)
 
     assert {0, 1} == lease.unsettled
     assert [None, lease] == [_settle(book, lease, 0), _settle(book, lease, 1)]
@@ -271,25 +262,44 @@ def test_a_new_receive_replaces_an_adopted_delivery(book: LeaseBook) -> None:
 # ── copies
 
 
-def test_a_duplicate_receipt_replaces_the_handle_and_is_not_emitted(book: LeaseBook, clock: _Clock) -> None:
+def test_an_old_copy_of_a_record_does_not_settle_a_buffered_message(book: LeaseBook) -> None:
+    """The message is started later all the same, and would take bytes that nobody gives back."""
+    lease = _opened(book, size=40)
+    assert None is _settle(book, lease)
+    book.start(lease)
+
+    assert lease is _settle(book, lease)
+    assert 0 == book.bytes_in_hand
+
+
+def test_an_old_copy_of_a_record_does_not_settle_a_message_that_was_read_differently(book: LeaseBook) -> None:
+    """Received too often, its three records became one failure: the first record's result does not stand for it."""
+    lease = _started(book, records=1)
+    old = a_delivery(records=3)
+
+    assert None is book.settle(old, 0, Door.STORED, kind="stored", bucket="a")
+    assert {0} == lease.unsettled
+
+
+def test_a_duplicate_receipt_replaces_the_handle_and_is_not_emitted(book: LeaseBook, clock: FakeClock) -> None:
     """Only the newest handle deletes for certain."""
     lease = _started(book)
-    clock.now += 70
-    copy = book.open(a_delivery(receipt_handle="receipt-2"), size=10, asked_at=clock.now)
+    clock.advance(70)
+    copy = book.open(a_delivery(receipt_handle="receipt-2"), size=10, asked_at=clock())
 
     assert None is copy
-    assert ("receipt-2", clock.now + VISIBILITY_S) == (lease.receipt_handle, lease.deadline)
+    assert ("receipt-2", clock() + VISIBILITY_S) == (lease.receipt_handle, lease.deadline)
     assert 1 == book.open_count
 
 
-def test_a_lost_lease_that_is_received_again_is_held_and_extended_again(book: LeaseBook, clock: _Clock) -> None:
+def test_a_lost_lease_that_is_received_again_is_held_and_extended_again(book: LeaseBook, clock: FakeClock) -> None:
     """Or it would be lost and received in turns for as long as its work takes."""
     lease = _started(book)
     lease.lost = True
-    clock.now += 70
-    book.open(a_delivery(receipt_handle="receipt-2"), size=10, asked_at=clock.now)
+    clock.advance(70)
+    book.open(a_delivery(receipt_handle="receipt-2"), size=10, asked_at=clock())
 
-    assert [lease] == book.due(clock.now + VISIBILITY_S / 2)
+    assert [lease] == book.due(clock() + VISIBILITY_S / 2)
 
 
 def test_a_lease_that_was_closed_does_not_close_its_successor(book: LeaseBook) -> None:
@@ -307,10 +317,10 @@ def test_a_lease_that_was_closed_does_not_close_its_successor(book: LeaseBook) -
 # ── extensions
 
 
-def test_a_lease_counts_from_the_request_not_from_the_answer(book: LeaseBook, clock: _Clock) -> None:
+def test_a_lease_counts_from_the_request_not_from_the_answer(book: LeaseBook, clock: FakeClock) -> None:
     """SQS's clock started somewhere in between: the early guess is the safe one."""
-    asked_at = clock.now
-    clock.now += 10
+    asked_at = clock()
+    clock.advance(10)
     lease = book.open(a_delivery(), size=1, asked_at=asked_at)
 
     assert lease is not None
@@ -318,17 +328,17 @@ def test_a_lease_counts_from_the_request_not_from_the_answer(book: LeaseBook, cl
 
 
 def test_leases_are_due_past_half_of_their_visibility_timeout_the_most_urgent_first(
-    book: LeaseBook, clock: _Clock
+    book: LeaseBook, clock: FakeClock
 ) -> None:
     """So that one failed extension costs nothing."""
     first = _opened(book, "first")
-    clock.now += 10
+    clock.advance(10)
     second = _started(book, "second")
-    book.extended(first, clock.now + VISIBILITY_S + 5)
+    book.extended(first, clock() + VISIBILITY_S + 5)
 
-    assert [] == book.due(clock.now + 29)
-    assert [second] == book.due(clock.now + 30)
-    assert [second, first] == book.due(clock.now + 35)
+    assert [] == book.due(clock() + 29)
+    assert [second] == book.due(clock() + 30)
+    assert [second, first] == book.due(clock() + 35)
 
 
 def test_an_extension_never_shortens_a_lease(book: LeaseBook) -> None:
@@ -339,21 +349,21 @@ def test_an_extension_never_shortens_a_lease(book: LeaseBook) -> None:
     assert book.clock() + VISIBILITY_S == lease.deadline
 
 
-def test_what_is_leaving_lost_or_has_no_queue_behind_it_is_never_due(book: LeaseBook, clock: _Clock) -> None:
+def test_what_is_leaving_lost_or_has_no_queue_behind_it_is_never_due(book: LeaseBook, clock: FakeClock) -> None:
     """Extending the first would overwrite its return's delay; the others cannot be extended."""
     _settle(book, _started(book, "leaving"))
     _opened(book, "lost").lost = True
-    book.open(a_delivery(message_id="replayed", receipt_handle=None), size=1, asked_at=clock.now)
+    book.open(a_delivery(message_id="replayed", receipt_handle=None), size=1, asked_at=clock())
 
-    assert [] == book.due(clock.now + VISIBILITY_S)
+    assert [] == book.due(clock() + VISIBILITY_S)
 
 
-def test_nothing_is_extended_for_longer_than_the_longest_processing(book: LeaseBook, clock: _Clock) -> None:
+def test_nothing_is_extended_for_longer_than_the_longest_processing(book: LeaseBook, clock: FakeClock) -> None:
     """A hung object's message goes to somebody else."""
     lease = _started(book)
 
-    assert [lease] == book.due(clock.now + 3599)
-    assert [] == book.due(clock.now + 3600)
+    assert [lease] == book.due(clock() + 3599)
+    assert [] == book.due(clock() + 3600)
 
 
 def test_the_oldest_open_delivery_is_known(book: LeaseBook) -> None:

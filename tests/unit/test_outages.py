@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from tests.fakes import FakeClock
 from transforms.failures import OUTSIDE_KINDS, FailureKind
 from transforms.outages import OUTPUT, SOURCE, OutageGuard
 
@@ -13,24 +14,14 @@ FORBIDDEN = FailureKind.FORBIDDEN
 WRITE_FAILED = FailureKind.WRITE_FAILED
 
 
-class _Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> _Clock:
+def clock() -> FakeClock:
     """Start at an odd time: nothing may take zero for "never"."""
-    return _Clock()
+    return FakeClock()
 
 
 @pytest.fixture
-def guard(clock: _Clock) -> OutageGuard:
+def guard(clock: FakeClock) -> OutageGuard:
     """Nothing has failed yet."""
     return OutageGuard(clock=clock)
 
@@ -40,14 +31,13 @@ def _fail(guard: OutageGuard, kind: FailureKind, *message_ids: str) -> None:
         guard.failed(kind, message_id, "no")
 
 
-def _probe_times(guard: OutageGuard, clock: _Clock, seconds: int) -> list[int]:
+def _probe_times(guard: OutageGuard, clock: FakeClock, seconds: int) -> list[int]:
     """At which of the next `seconds` a probe is allowed."""
-    started = clock.now
     times = []
     for second in range(seconds + 1):
-        clock.now = started + second
         if guard.may_probe():
             times.append(second)
+        clock.advance(second < seconds)
     return times
 
 
@@ -171,21 +161,21 @@ def test_an_outage_of_any_length_takes_the_same_memory(guard: OutageGuard) -> No
     assert 3 == len(guard._failed[SOURCE])
 
 
-def test_probes_come_with_growing_delays(guard: OutageGuard, clock: _Clock) -> None:
+def test_probes_come_with_growing_delays(guard: OutageGuard, clock: FakeClock) -> None:
     """One message each, and full speed is back within half a minute of the outage's end."""
     _fail(guard, FORBIDDEN, "a", "b", "c")
 
     assert [1, 3, 7, 15, 30, 45, 60] == _probe_times(guard, clock, 60)
 
 
-def test_probes_go_on_for_as_long_as_the_outage_does(guard: OutageGuard, clock: _Clock) -> None:
+def test_probes_go_on_for_as_long_as_the_outage_does(guard: OutageGuard, clock: FakeClock) -> None:
     """A day and more: 2 to the power of the number of probes is no float for long."""
     _fail(guard, FORBIDDEN, "a", "b", "c")
 
     assert 5000 < len(_probe_times(guard, clock, 24 * 3600))
 
 
-def test_a_new_outage_begins_with_short_delays_again(guard: OutageGuard, clock: _Clock) -> None:
+def test_a_new_outage_begins_with_short_delays_again(guard: OutageGuard, clock: FakeClock) -> None:
     """The last one's length says nothing about this one's."""
     _fail(guard, FORBIDDEN, "a", "b", "c")
     _probe_times(guard, clock, 60)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.store_contract import NAME, StoreContract
+from transforms import directory_store
 from transforms.directory_store import DirectoryStore
 from transforms.failures import UserError, WriteFailedError
 from transforms.remote_store import RemoteStore
@@ -113,6 +114,26 @@ def test_a_document_is_written_whole_however_little_each_write_takes(
     DirectoryStore(tmp_path).put("a.json", b"0123456789")
 
     assert b"0123456789" == (tmp_path / "a.json").read_bytes()
+
+
+def test_only_results_are_listed(tmp_path: Path) -> None:
+    """People put a README beside them, and a writer that died left a temporary file."""
+    store = DirectoryStore(tmp_path)
+    store.put("a/b.json", b"{}")
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "a" / ".0123-1-0.tmp").write_text("")
+
+    assert ["a/b.json"] == list(store.names())
+
+
+def test_so_many_folders_are_remembered_as_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys make as many as they like; what is forgotten is made safe again."""
+    monkeypatch.setattr(directory_store, "_MAX_REMEMBERED", 2)
+    store = DirectoryStore(tmp_path, fsync=True)
+    for folder in ("a", "b", "c"):
+        store.put(f"{folder}/1.json", b"{}")
+
+    assert {str(tmp_path / "c")} == store._safe_folders
 
 
 def test_writers_of_the_same_name_do_not_meet(tmp_path: Path) -> None:
