@@ -260,6 +260,32 @@ def test_a_job_that_is_asked_to_stop_finishes_what_it_began_and_gives_back_the_r
     assert place.left() == (3, 0)
 
 
+def test_a_second_signal_leaves_at_once_and_deletes_nothing(place: Place, tmp_path: Path, fifo: Path) -> None:
+    """What was in hand comes back when its lease ends."""
+    place.upload("slow")
+    with a_job(place, tmp_path, "--processor=blocks:on_slow") as job:
+        job.wait_for_line("begun slow")
+        job.signal(signal.SIGTERM)
+        job.wait_for_line("stopping: ")
+        job.signal(signal.SIGTERM)
+        assert job.wait() == 128 + signal.SIGTERM, str(job)
+    assert place.left() == (0, 1)
+    assert not (tmp_path / "output" / place.bucket).exists()
+
+
+def test_a_stop_is_over_within_the_drain_timeout_whatever_the_function_does(
+    place: Place, tmp_path: Path, fifo: Path
+) -> None:
+    """Exit code 0: it was asked to, and the message comes back by itself."""
+    place.upload("slow")
+    with a_job(place, tmp_path, "--processor=blocks:on_slow", "--drain_timeout_s=1", "--wait_time_s=1") as job:
+        job.wait_for_line("begun slow")
+        job.signal(signal.SIGTERM)
+        assert job.wait() == 0, str(job)
+    assert the_summary(job) == "1 received = 0 stored + 0 ignored + 0 set aside + 1 returned"
+    assert place.left() == (0, 1)
+
+
 def test_after_a_kill_the_next_run_does_what_was_not_done_and_only_that(
     place: Place, tmp_path: Path, fifo: Path
 ) -> None:
