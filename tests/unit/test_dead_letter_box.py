@@ -119,7 +119,16 @@ class _VanishingStore(FakeStore):
         raise WriteFailedError(f"cannot read {name}")
 
 
-@pytest.mark.parametrize(("store", "unread"), [(_FailingStore(), 1), (_VanishingStore(), 0)])
+class _SilentStore(_FailingStore):
+    def exists(self, name: str) -> bool:
+        raise WriteFailedError(f"cannot look for {name}")
+
+
+@pytest.mark.parametrize(
+    ("store", "unread"),
+    [(_FailingStore(), 1), (_SilentStore(), 1), (_VanishingStore(), 0)],
+    ids=["denied", "down", "put back"],
+)
 def test_what_cannot_be_read_is_counted_but_not_what_somebody_else_put_back(store: FakeStore, unread: int) -> None:
     """Two people may redrive at once."""
     store.put("a.json", b"{}")
