@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from pipeline import list_dead_letters, redrive
 from pipeline.logs import configure, printable
 from pipeline.options import parse
 from transforms.failures import UserError
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CANNOT_START = 2
+COMMANDS = {"redrive": redrive.main, "dead_letters": list_dead_letters.main}
+"""What else there is than the job: the first argument."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what the arguments say and answer the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        return _run_job(sys.argv[1:] if argv is None else argv)
+        command = COMMANDS.get(argv[0]) if argv else None
+        return command(argv[1:], os.environ) if command else _run_job(argv)
     except UserError as error:
         sys.stderr.write(f"sqs-pipeline: {printable(str(error))}\n")
         return CANNOT_START

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.option_table import OPTIONS
 
 if TYPE_CHECKING:
     from pipeline.option_kinds import Option
 
-USAGE = "sqs-pipeline --queue_url=URL [--option=value …], or python -m pipeline …"
 
-DESCRIPTION = """\
+class About(NamedTuple):
+    """What `--help` says around the options."""
+
+    usage: str
+    description: str
+    epilog: str
+
+
+JOB = About(
+    usage="sqs-pipeline --queue_url=URL [--option=value …], or python -m pipeline …",
+    description="""\
 S3 tells an SQS queue about every new object; this job fetches each object, gunzips it, runs your function over it,
-stores the result, and only then deletes the message."""
+stores the result, and only then deletes the message.
 
-EPILOG = """\
+Two commands look after what was set aside: python -m pipeline dead_letters lists and explains it, and
+python -m pipeline redrive sends it back to the queue; each has a --help of its own.""",
+    epilog="""\
 Each option can also be set in the environment, as SQS_PIPELINE_<OPTION>: SQS_PIPELINE_WAIT_TIME_S=20. The command line
 wins. Credentials, endpoints and regions are found as by every tool of AWS, for example AWS_PROFILE, AWS_REGION and
 AWS_ENDPOINT_URL. Other options are Beam's: --runner=FlinkRunner takes --checkpointing_interval and --parallelism, for
 example.
 
-Exit codes: 0 done or stopped, 1 the job failed, 2 it could not start, and one sentence says why."""
+Exit codes: 0 done or stopped, 1 the job failed, 2 it could not start, and one sentence says why.""",
+)
 
 
 def help_of(option: Option) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipeline.option_help import DESCRIPTION, EPILOG, USAGE, help_of
+from pipeline.option_help import JOB, help_of
 from pipeline.option_kinds import FLAG, PREFIX
 from pipeline.option_table import OPTIONS
 from transforms.failures import UserError
@@ -17,6 +17,7 @@ from transforms.failures import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pipeline.option_help import About
     from pipeline.option_kinds import Option
 
 OTHER_VARIABLES = {"queue_url": "SQS_QUEUE_URL"}
@@ -36,14 +37,20 @@ class Said:
     value: Any
 
 
-def read_sources(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[dict[str, Said], list[str]]:
-    """Answer what was said, by the name of the option, and the arguments that are not ours. Raises `UserError`."""
-    namespace, rest = _parser().parse_known_args(list(argv))
+def read_sources(
+    argv: Sequence[str], environ: Mapping[str, str], options: Sequence[Option] = OPTIONS, about: About = JOB
+) -> tuple[dict[str, Said], list[str]]:
+    """Answer what was said, by the name of the option, and the arguments that are not ours. Raises `UserError`.
+
+    The environment has only the job's options; those of a single command are said where it is typed.
+    """
+    namespace, rest = _parser(options, about).parse_known_args(list(argv))
     _refuse_unknown_variables(environ)
     said = {}
-    for option in OPTIONS:
+    for option in options:
         texts: list[str] | None = getattr(namespace, option.name)
-        found = _said(option, option.flag, texts) if texts else _said_by_environment(option, environ)
+        in_environment = _said_by_environment(option, environ) if option in OPTIONS else None
+        found = _said(option, option.flag, texts) if texts else in_environment
         if found:
             said[option.name] = found
     return said, rest
@@ -65,15 +72,15 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message.removeprefix('argument ')}; --help lists the options")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(every: Sequence[Option], about: About) -> argparse.ArgumentParser:
     parser = _Parser(
-        usage=USAGE,
-        description=DESCRIPTION,
-        epilog=EPILOG,
+        usage=about.usage,
+        description=about.description,
+        epilog=about.epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    for step, options in groupby(OPTIONS, key=lambda option: option.step):
+    for step, options in groupby(every, key=lambda option: option.step):
         group = parser.add_argument_group(step)
         for option in options:
             text = help_of(option).replace("%", "%%")

@@ -60,7 +60,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, li
     values = {option.name: said[option.name].value if option.name in said else option.default for option in OPTIONS}
     _give_way(values, said)
     _check_together(values, said)
-    return _settings(values, _region(environ, values["queue_url"])), rest
+    return _settings(values, region_of(environ, values["queue_url"])), rest
 
 
 def _give_way(values: dict[str, Any], said: Mapping[str, Said]) -> None:
@@ -109,7 +109,8 @@ def _is_bounded(values: Mapping[str, Any]) -> bool:
     return values["drain"] or values["max_messages"] is not None
 
 
-def _region(environ: Mapping[str, str], queue_url: str) -> str:
+def region_of(environ: Mapping[str, str], queue_url: str) -> str:
+    """Answer the region to work in. Raises `UserError` if the queue's URL says another."""
     region = aws.resolve_region(environ, queue_url=queue_url, profile_region=aws.profile_region())
     of_queue = aws.region_of_queue(queue_url)
     is_elsewhere = environ.get("AWS_ENDPOINT_URL_SQS") or environ.get("AWS_ENDPOINT_URL")
@@ -127,7 +128,7 @@ def _settings(values: Mapping[str, Any], region: str) -> Settings:
             group, _, name = target.partition(".")
             groups[group][name] = values[option.name]
     write = groups["write"] | {"region": region, "fates": _fates(values["fate"])}
-    write["dead_letters"] = values["dead_letters"] or f"{values['output'].rstrip('/')}/_dead_letters"
+    write["dead_letters"] = place_of_dead_letters(values)
     receive = groups["receive"] | {"region": region, "own_prefixes": _own_prefixes(write)}
     if values["drain"]:
         # A long poll that outlasts the wait for one more message would make it longer.
@@ -141,6 +142,11 @@ def _settings(values: Mapping[str, Any], region: str) -> Settings:
         run=RunSettings(**groups["run"]),
         is_bounded=_is_bounded(values),
     )
+
+
+def place_of_dead_letters(values: Mapping[str, Any]) -> str:
+    """Answer `--dead_letters`, or its default under `--output`."""
+    return values["dead_letters"] or f"{values['output'].rstrip('/')}/_dead_letters"
 
 
 def _fates(changes: tuple[tuple[FailureKind, Fate], ...]) -> Mapping[FailureKind, Fate]:

@@ -57,10 +57,14 @@ class FakeQueue:
         self._ids = itertools.count(1)
         self._handles: dict[str, str] = {}
         self._refuse = 0
+        self.takes_none = False
+        """Every send fails."""
 
     def send(self, body: str) -> str:
         """Add a message; answer its id."""
         with self._lock:
+            if self.takes_none:
+                raise QueueError("the queue takes nothing")
             message_id = f"message-{next(self._ids)}"
             self._messages[message_id] = _Sent(body, datetime.fromtimestamp(self._clock(), UTC))
             return message_id

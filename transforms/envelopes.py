@@ -116,7 +116,7 @@ def _read_s3(record: object, delivery: Delivery, index: int) -> ObjectRef | Fini
     if not isinstance(name, str) or not name:
         raise UnreadableNotificationError(f"eventName is {shown(name)}")
     name = name.removeprefix("s3:")
-    if not name.startswith("ObjectCreated:"):
+    if name.partition(":")[0] != "ObjectCreated":
         return FinishedKind.NOT_CREATED
     stored = _object(s3.get("object"), "s3.object")
     return checked_ref(

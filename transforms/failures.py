@@ -250,3 +250,9 @@ class WriteFailedError(RecordError):
 
 class InternalError(RecordError):
     """Something nobody foresaw; a defect of this project until proven otherwise."""
+
+
+def explanation(kind: str) -> str:
+    """Say in one sentence what a failure of `kind` is: the words of its error; empty for an unknown kind."""
+    errors = [error for error in RecordError.__subclasses__() if error.__module__ == __name__]
+    return next(((error.__doc__ or "").partition("\n")[0] for error in errors if error.kind == kind), "")

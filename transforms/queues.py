@@ -1,4 +1,4 @@
-"""The queue as the steps see it: five calls, in batches of at most ten."""
+"""The queue as this project sees it: a few calls, in batches of at most ten."""
 
 from __future__ import annotations
 
@@ -58,6 +58,9 @@ class Queue(Protocol):
 
     def change_visibility(self, receipts: Sequence[Receipt], timeouts_s: Sequence[int]) -> list[Refusal]:
         """Set when each of up to ten messages becomes visible again, in seconds from now; answer the refused."""
+
+    def send(self, body: str) -> str:
+        """Add a message; answer its id. The job never does, only who puts back what was set aside."""
 
     def attributes(self) -> dict[str, str]:
         """Answer the queue's attributes, as `GetQueueAttributes` names them."""

@@ -88,6 +88,11 @@ class SqsQueue:
         ]
         return _refusals(self._call("change_message_visibility_batch", Entries=entries), receipts)
 
+    def send(self, body: str) -> str:
+        """Add a message, as `Queue` says."""
+        message_id: str = self._call("send_message", MessageBody=body)["MessageId"]
+        return message_id
+
     def attributes(self) -> dict[str, str]:
         """Answer the queue's attributes, as `Queue` says."""
         answer = self._call("get_queue_attributes", AttributeNames=["All"])

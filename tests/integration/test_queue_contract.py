@@ -179,6 +179,24 @@ def test_the_queue_says_how_many_messages_wait_and_how_many_are_in_flight(sent: 
     )
 
 
+def test_what_is_sent_is_received_under_the_id_that_was_answered(sent: Sent) -> None:
+    """To the character."""
+    body = '{"key": "a b+ü \\u2028"}\n'
+
+    message_id = sent.queue.send(body)
+    (message,) = sent.receive()
+
+    assert (message_id, body, 1) == (message.message_id, message.body, message.receive_count)
+
+
+def test_sending_to_a_queue_that_does_not_exist_is_a_permanent_error(aws: str) -> None:
+    """As above."""
+    with pytest.raises(QueueError) as caught:
+        SqsQueue(f"{aws}/123456789012/no-such-queue", REGION).send("{}")
+
+    assert caught.value.permanent
+
+
 def test_a_queue_that_does_not_exist_is_a_permanent_error(aws: str) -> None:
     """Only of the real client: there is no fake of nothing."""
     queue = SqsQueue(f"{aws}/123456789012/no-such-queue", REGION)
