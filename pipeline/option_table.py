@@ -294,7 +294,7 @@ OPTIONS = (
         "runner",
         "Run",
         one_of(*RUNNERS, ending="Runner"),
-        "Where the job runs; DirectRunner is this process, and needs nothing else.",
+        "Where the job runs; DirectRunner is this machine, and needs nothing else.",
         default="DirectRunner",
         metavar="NAME",
         targets=("run.runner",),

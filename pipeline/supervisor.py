@@ -11,20 +11,19 @@ import os
 import select
 import signal
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.signals import ASKING, read_signals
 from pipeline.supervised import PERIOD_S, RESTARTS, Supervised, described
 from transforms.events import EventLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
 CANNOT_START = 2
 JOB_FAILED = 1
-_ASKING = (signal.SIGINT, signal.SIGTERM)
 _NEVER = float("inf")
 GRACE_S = 10.0
 """After `--drain_timeout_s`, in which a worker leaves by itself; one that does not is killed."""
@@ -45,20 +44,20 @@ class Supervisor:
         """Answer the exit code."""
         self._pipelines[0].due_at = time.monotonic()  # the others follow when nothing refuses the job
         try:
-            with _signals() as wake:
+            with read_signals() as wake:
                 while any(pipeline.is_running or pipeline.due_at is not None for pipeline in self._pipelines):
                     self._turn(wake)
         finally:
             self._stop()
             os.close(self._life)
-        if len(self._pipelines) > 1 or self._crashed:
+        if (len(self._pipelines) > 1 and any(pipeline.has_started for pipeline in self._pipelines)) or self._crashed:
             crashed = f"; {self._crashed} crashed, what they held comes back by itself" if self._crashed else ""
             log.info("stopped: %s%s", self._total.summary(), crashed)
         return self._code
 
     def _turn(self, wake: int) -> None:
         for number in self._wait(wake):
-            if number in _ASKING:
+            if number in ASKING:
                 self._on_signal(number)
         for pipeline in self._pipelines:
             code = pipeline.exit_code()
@@ -133,18 +132,3 @@ class Supervisor:
             if pipeline.is_running:
                 log.warning("pipeline %d %s; what it holds comes back by itself", pipeline.number, why)
                 pipeline.signal(signal.SIGKILL)
-
-
-@contextmanager
-def _signals() -> Iterator[int]:
-    """Answer a descriptor from which the numbers of signals are read."""
-    wake, write = os.pipe()
-    os.set_blocking(write, False)
-    before = {number: signal.signal(number, lambda *_: None) for number in (*_ASKING, signal.SIGCHLD)}
-    signal.set_wakeup_fd(write)
-    yield wake
-    signal.set_wakeup_fd(-1)
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    os.close(wake)
-    os.close(write)

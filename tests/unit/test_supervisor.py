@@ -124,6 +124,7 @@ def test_what_refuses_the_first_pipeline_refuses_the_job(
     assert 2 == _run("print('no such queue', file=sys.stderr); sys.exit(2)", pipelines=4)
     assert {"lives-1": 1} == _lives(tmp_path)
     assert "no such queue\n" == capfd.readouterr().err
+    assert [] == told.messages
 
 
 def test_crashes_one_after_the_other_end_the_job_and_stop_the_others(
