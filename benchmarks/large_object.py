@@ -44,7 +44,15 @@ def _run(expected: tuple[int, int], arguments: argparse.Namespace) -> Measured:
     options = ("--objects=0", f"--large_bytes={int(arguments.gigabytes * 1e9)}")
     with tempfile.TemporaryDirectory(prefix="sqs-pipeline-bench-") as directory, stand_in(*options) as server:
         output = Path(directory) / "output"
-        job = [sys.executable, "-m", "pipeline", "--runner=DirectRunner", "--max_messages=1", f"--output={output}"]
+        job = [
+            sys.executable,
+            "-m",
+            "pipeline",
+            "--runner=DirectRunner",
+            "--pipelines=0",
+            "--max_messages=1",
+            f"--output={output}",
+        ]
         measured = measure(server, job, Path(directory) / "log", arguments.timeout_s)
         results = [json.loads(path.read_text(encoding="utf-8")) for path in output.rglob("*.json")]
     counts = [(each.get("line_count"), each.get("byte_size")) for each in results]

@@ -31,6 +31,7 @@ CONTENDERS: dict[str, Callable[[int, Path], list[str]]] = {
         "-m",
         "pipeline",
         "--runner=DirectRunner",
+        "--pipelines=0",
         f"--max_messages={count}",
         f"--output={output}",
     ],

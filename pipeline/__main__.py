@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from pipeline import list_dead_letters, redrive
 from pipeline.logs import configure, printable
+from pipeline.option_table import IN_PROCESS
 from pipeline.options import parse
+from pipeline.supervisor import CANNOT_START, Supervisor
+from pipeline.worker import Worker
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CANNOT_START = 2
 COMMANDS = {"redrive": redrive.main, "dead_letters": list_dead_letters.main}
 """What else there is than the job: the first argument."""
 
@@ -34,10 +36,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_job(argv: Sequence[str]) -> int:
     settings, beam_args = parse(argv, os.environ)
-    configure(settings.run.log_level, settings.run.log_format)
+    worker = Worker.of(os.environ)
+    configure(settings.run.log_level, settings.run.log_format, pipeline=worker.name if worker else "")
+    if settings.run.runner in IN_PROCESS and settings.run.pipelines and not worker:
+        command = [sys.executable, "-m", "pipeline", *argv, "--pipelines=0"]
+        return Supervisor(
+            command,
+            settings.run.pipelines,
+            is_bounded=settings.is_bounded,
+            drain_timeout_s=settings.leases.drain_timeout_s,
+        ).run()
     from pipeline.job import run  # noqa: PLC0415 - imports Beam, a second that `--help` and a typing error need not wait
 
-    return run(settings, beam_args)
+    return run(settings, beam_args, worker=worker)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.options import Settings
     from pipeline.runners import Plan
+    from pipeline.worker import Worker
     from transforms.records import Settled
 
 log = logging.getLogger(__name__)
@@ -31,14 +32,21 @@ JOB_FAILED = 1
 LEFT = 130
 
 
-def run(settings: Settings, beam_args: Sequence[str], outside: Outside | None = None) -> int:
-    """Run the job to its end and answer the exit code. Raises `UserError` before anything has started."""
+def run(
+    settings: Settings, beam_args: Sequence[str], outside: Outside | None = None, worker: Worker | None = None
+) -> int:
+    """Run the job to its end and answer the exit code. Raises `UserError` before anything has started.
+
+    `worker` speaks with the supervisor, where there is one.
+    """
     plan, ended = runners.plan(settings, beam_args), threading.Event()
     outside = outside or Outside.of(plan.settings)
     start_up.check(plan.settings, outside, workers_here=plan.workers_here)
     if plan.workers_here:
         signals.install(STOP)
-        last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended)
+        last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)
+    if worker:
+        worker.started(STOP)
     log.info("started: %s", _described(plan.settings))
     try:
         return _run(plan, outside)
@@ -53,6 +61,8 @@ def run(settings: Settings, beam_args: Sequence[str], outside: Outside | None = 
         process_wide.close_all()
         if plan.workers_here:
             log.info("stopped: %s", EVENTS.summary())
+        if worker:
+            worker.ended()
 
 
 def _run(plan: Plan, outside: Outside) -> int:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from typing import TYPE_CHECKING
 
 from transforms import process_wide
 from transforms.events import EVENTS
+
+if TYPE_CHECKING:
+    from pipeline.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +25,15 @@ CLOSE_S = 3.0
 """For the last acknowledgements; a processor's `close` may hang as its call does."""
 
 
-def watch(stop: threading.Event, *, drain_timeout_s: float, ended: threading.Event) -> None:
-    """Begin to watch: leave if `ended` is not set within `drain_timeout_s` after `stop`."""
-    threading.Thread(target=_run, args=(stop, drain_timeout_s, ended), name="last-moment", daemon=True).start()
+def watch(
+    stop: threading.Event, *, drain_timeout_s: float, ended: threading.Event, worker: Worker | None = None
+) -> None:
+    """Begin to watch: leave if `ended` is not set within `drain_timeout_s` after `stop`; `worker` gives the account."""
+    arguments = (stop, drain_timeout_s, ended, worker)
+    threading.Thread(target=_run, args=arguments, name="last-moment", daemon=True).start()
 
 
-def _run(stop: threading.Event, drain_timeout_s: float, ended: threading.Event) -> None:
+def _run(stop: threading.Event, drain_timeout_s: float, ended: threading.Event, worker: Worker | None) -> None:
     stop.wait()
     if ended.wait(drain_timeout_s + GRACE_S):
         return
@@ -35,5 +42,7 @@ def _run(stop: threading.Event, drain_timeout_s: float, ended: threading.Event) 
     closing.start()
     closing.join(CLOSE_S)
     log.info("stopped: %s", EVENTS.summary())
+    if worker:
+        worker.ended()
     logging.shutdown()
     os._exit(0)

@@ -21,10 +21,13 @@ _HARMLESS = (
 _SHORT = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
 
-def configure(level: str, log_format: str) -> None:
-    """Log lines from `level` on to standard error, as `text` or `json`, whatever was configured before."""
+def configure(level: str, log_format: str, *, pipeline: str = "") -> None:
+    """Log lines from `level` on to standard error, as `text` or `json`, whatever was configured before.
+
+    `pipeline` is told in every line, where there are several.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(pipeline) if log_format == "json" else TextFormatter(pipeline))
     handler.addFilter(_matters)
     # Importing Beam logs, and whoever logs first configures: hence `force`.
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -36,21 +39,34 @@ def configure(level: str, log_format: str) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-11-24T12:00:00.123Z INFO  received 10 messages`; tracebacks follow, indented."""
+    """`2026-11-24T12:00:00.123Z INFO  received 10 messages`; tracebacks follow, indented. `[2] ` is pipeline 2's."""
+
+    def __init__(self, pipeline: str = "") -> None:
+        """`pipeline` begins every line, also of tracebacks, since those of several processes mix."""
+        super().__init__()
+        self._prefix = f"[{pipeline}] " if pipeline else ""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one event."""
         level = _SHORT.get(record.levelname, record.levelname)
         origin = "" if record.name.partition(".")[0] in OURS else f"{record.name}: "
-        line = f"{_time(record)} {level:<5} {printable(origin + record.getMessage())}"
+        line = f"{self._prefix}{_time(record)} {level:<5} {printable(origin + record.getMessage())}"
         if not record.exc_info:
             return line
         trace = self.formatException(record.exc_info).splitlines()
-        return "\n    ".join((line, *map(printable, trace)))
+        return f"\n{self._prefix}    ".join((line, *map(printable, trace)))
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger, message, what `extra={"fields": {…}}` has, and a traceback if any."""
+    """One object a line: time, level, logger, message, what `extra={"fields": {…}}` has, and a traceback if any.
+
+    `pipeline` is a field, too, where there are several.
+    """
+
+    def __init__(self, pipeline: str = "") -> None:
+        """`pipeline` names this process among several."""
+        super().__init__()
+        self._pipeline = {"pipeline": int(pipeline)} if pipeline else {}
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one event; JSON's own escapes keep it on one line."""
@@ -60,6 +76,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        event |= self._pipeline
         event |= {name: value for name, value in getattr(record, "fields", {}).items() if name not in event}
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)

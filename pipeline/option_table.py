@@ -24,6 +24,9 @@ from transforms.settings import GIB, MIB
 
 SQS_MAX_WAIT_S = 20
 SQS_MAX_IN_FLIGHT = 120_000
+MAX_PIPELINES = 64
+IN_PROCESS = ("DirectRunner", "FnApiRunner")
+"""Runners whose whole job is in one process of ours."""
 RUNNERS = ("DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner", "SparkRunner")
 
 OPTIONS = (
@@ -291,10 +294,20 @@ OPTIONS = (
         "runner",
         "Run",
         one_of(*RUNNERS, ending="Runner"),
-        "Where the job runs; DirectRunner is this process, and needs nothing else.",
+        "Where the job runs; DirectRunner is this machine, and needs nothing else.",
         default="DirectRunner",
         metavar="NAME",
         targets=("run.runner",),
+    ),
+    Option(
+        "pipelines",
+        "Run",
+        INTEGER,
+        "DirectRunner: supervised processes, each a whole pipeline with its own source, started again when one "
+        "crashes. One, because a function that computes little needs no more. 0 runs in this process, for debugging.",
+        default=1,
+        bounds=Bounds(0, MAX_PIPELINES),
+        targets=("run.pipelines",),
     ),
     Option(
         "drain",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.option_help import options_markdown_table
 from pipeline.option_sources import Said, read_sources
-from pipeline.option_table import BY_NAME, OPTIONS
+from pipeline.option_table import BY_NAME, IN_PROCESS, OPTIONS
 from transforms import aws
 from transforms.failures import DEFAULT_FATES, UserError
 from transforms.queues import SQS_MAX_VISIBILITY_S
@@ -30,6 +30,7 @@ class RunSettings:
     """Where the job runs, when it ends, and what it says."""
 
     runner: str = "DirectRunner"
+    pipelines: int = 1
     drain: bool = False
     strict: bool = False
     shared_output: bool = False
@@ -94,6 +95,13 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
         raise UserError(
             f"{_is('output', values, said)}, all of a bucket that --buckets names; what is under the output is never "
             "processed, so add a prefix"
+        )
+    if values["pipelines"] > 1 and values["runner"] not in IN_PROCESS:
+        raise UserError(f"{_is('pipelines', values, said)}; that is for DirectRunner, a cluster takes --receivers")
+    if values["pipelines"] > 1 and values["max_messages"] is not None:
+        raise UserError(
+            f"{_is('pipelines', values, said)} and {_is('max_messages', values, said)}; each pipeline counts its own "
+            "messages, so choose one of the two"
         )
     if values["strict"] and not _is_bounded(values):
         raise UserError(f"{said['strict'].label} judges a job that ends; add --drain or --max_messages")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
 from pipeline.option_sources import closest, unknown
-from pipeline.option_table import OPTIONS
+from pipeline.option_table import IN_PROCESS, OPTIONS
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_BUDGET_S = 10.0
 PRISM_BUDGET_S = 5.0
-IN_PROCESS = {"DirectRunner", "FnApiRunner"}
 PORTABLE = {"FlinkRunner", "PortableRunner", "SparkRunner"}
 
 _OURS = [option.flag for option in OPTIONS]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,6 +12,7 @@ import pytest
 
 from pipeline import job
 from pipeline.options import RunSettings, Settings
+from pipeline.worker import Worker
 from tests.builders import QUEUE_URL, RECEIVED_AT, SENT_AT
 from transforms import process_wide
 from transforms.events import EVENTS
@@ -204,3 +207,20 @@ def test_stopping_is_heard_where_the_work_is(monkeypatch: pytest.MonkeyPatch, en
     process_wide.close_all()
 
     assert [STOP] == heard
+
+
+def test_a_worker_tells_its_supervisor_that_it_started_and_what_it_did(ends_as: Callable[..., None]) -> None:
+    """When nothing refused it, and when everything is closed."""
+    life, our_end = os.pipe()
+    reports, report = os.pipe()
+    ends_as()
+    EVENTS.received(3)
+
+    job.run(STRICT, [], worker=Worker(1, 1, life, report))
+    os.close(our_end)
+
+    assert STOP.wait(10)
+    with os.fdopen(report, "w"), os.fdopen(life):
+        pass
+    with os.fdopen(reports) as said:
+        assert [{"started": True}, {"counts": {"received": 3}}] == [json.loads(line) for line in said]

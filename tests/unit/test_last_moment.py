@@ -11,11 +11,12 @@ from pipeline.last_moment import watch
 HANGS = """
 import logging, threading
 from pipeline import last_moment
+from pipeline.worker import Worker
 from transforms.stopping import STOP
 
 logging.basicConfig(level="INFO", format="%(message)s")
 last_moment.GRACE_S = 0
-last_moment.watch(STOP, drain_timeout_s=0.01, ended=threading.Event())
+last_moment.watch(STOP, drain_timeout_s=0.01, ended=threading.Event(), worker=Worker(1, 1, -1, 1))
 STOP.set()
 threading.Event().wait()  # as a function does that never returns
 """
@@ -26,6 +27,7 @@ def test_a_function_that_does_not_return_does_not_keep_a_stopped_job_alive() -> 
     run = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=60, check=False)
 
     assert 0 == run.returncode
+    assert '{"counts": {}}\n' == run.stdout  # for the supervisor, where there is one
     assert [
         "work is still in hand after --drain_timeout_s of 0.01 s; its messages come back",
         "stopped: 0 received = 0 stored + 0 ignored + 0 set aside + 0 returned",

@@ -162,3 +162,14 @@ def test_beams_warning_about_bigquery_is_left_out(capsys: pytest.CaptureFixture[
 def test_text_that_is_printable_stays_as_it_is() -> None:
     """Other scripts are not suspicious."""
     assert "лог 日本 é" == printable("лог 日本 é")
+
+
+def test_every_line_says_which_of_several_pipelines_it_is_of() -> None:
+    """Also of a traceback: the lines of several processes mix."""
+    record = _record("failed", error=_raised(ValueError("broken")))
+
+    lines = TextFormatter("2").format(record).splitlines()
+
+    assert len(lines) > 2
+    assert all(line.startswith("[2] ") for line in lines)
+    assert 2 == json.loads(JsonFormatter("2").format(record))["pipeline"]

@@ -1,0 +1,107 @@
+"""One pipeline as its supervisor sees it: a process now and then, what it says, and how often it crashed lately."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from pipeline.worker import VARIABLE, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RESTARTS, PERIOD_S = 5, 60.0
+"""More restarts in this time, and it is given up: it crashes whatever it receives, and somebody must know."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 5.0
+"""Before a restart; twice as long each time. Short enough in sum for the limit above to be reached at all."""
+
+
+class Supervised:
+    """Pipeline `number` of `pipelines`, not started yet."""
+
+    def __init__(self, number: int, pipelines: int) -> None:
+        """Numbers begin with 1."""
+        self.number, self.pipelines = number, pipelines
+        self.due_at: float | None = None
+        """When to start it, or to start it again."""
+        self.is_new = True
+        self.reports = -1
+        self._process: subprocess.Popen[bytes] | None = None
+        self._heard = b""
+        self._crashes: deque[float] = deque()
+
+    @property
+    def is_running(self) -> bool:
+        """Its process is there, or its exit code was not taken yet."""
+        return self._process is not None
+
+    @property
+    def has_started(self) -> bool:
+        """It said that nothing refuses the job; before that it holds nothing."""
+        return b"started" in self._heard
+
+    def start(self, command: Sequence[str], life: int) -> None:
+        """Start its process."""
+        self.reports, report = os.pipe()
+        os.set_blocking(self.reports, False)
+        worker = Worker(self.number, self.pipelines, life, report)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                command,
+                env={**os.environ, VARIABLE: str(worker)},
+                pass_fds=(life, report),
+                process_group=0,  # or Ctrl-C reached it beside our request to stop, and a second one means "at once"
+            )
+        finally:
+            os.close(report)
+        self._heard, self.due_at, self.is_new = b"", None, False
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self._process:
+            self._process.send_signal(number)
+
+    def exit_code(self) -> int | None:
+        """Listen, and answer how it ended, once, if it has."""
+        code = self._process.poll() if self._process else None
+        if self._process:
+            self._listen()
+        if code is not None:
+            self._process = None
+            os.close(self.reports)
+        return code
+
+    def counts(self) -> Counter[str]:
+        """What it counted in its last life, if it came to say so."""
+        words = [json.loads(line) for line in self._heard.splitlines()]
+        return Counter(next((word["counts"] for word in reversed(words) if "counts" in word), {}))
+
+    def crashed(self) -> float | None:
+        """Count a crash; answer after how many seconds it starts again, or None: it is given up."""
+        now = time.monotonic()
+        self._crashes.append(now)
+        while self._crashes[0] < now - PERIOD_S:
+            self._crashes.popleft()
+        lately = len(self._crashes)
+        if lately > RESTARTS:
+            return None
+        wait_s: float = min(FIRST_WAIT_S * 2 ** (lately - 1), LONGEST_WAIT_S)
+        self.due_at = now + wait_s
+        return wait_s
+
+    def _listen(self) -> None:
+        try:
+            while piece := os.read(self.reports, 65536):
+                self._heard += piece
+        except BlockingIOError:  # that was all, and it may say more
+            return
+
+
+def described(code: int) -> str:
+    """Say how a process ended."""
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
