@@ -58,7 +58,7 @@ def _on_signal(_number: int, _frame: FrameType | None) -> None:
 
 
 def _listen(hearing: int, stop: threading.Event) -> None:
-    """Count signals, not stops: a supervisor may have asked before, by its pipe, and a service manager asks everybody."""
+    """Count signals, not stops: a supervisor may have asked before, by its pipe, and service managers ask everybody."""
     asked = False
     while numbers := os.read(hearing, 16):
         for number in numbers:
