@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -48,9 +47,10 @@ class SqsQueue:
         self._region = region
 
     def receive(self, *, max_messages: int, wait_s: int, visibility_timeout_s: int) -> list[Message]:
-        """Long-poll, as `Queue` says."""
+        """Long-poll, as `Queue` says; once: an answer that was lost hides messages, and a drain must wait for them."""
         answer = self._call(
             "receive_message",
+            attempts=1,
             MaxNumberOfMessages=max_messages,
             WaitTimeSeconds=wait_s,
             VisibilityTimeout=visibility_timeout_s,
@@ -77,13 +77,10 @@ class SqsQueue:
         attributes: dict[str, str] = answer.get("Attributes", {})
         return attributes
 
-    @functools.cached_property
-    def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes as it runs
-        return aws.client("sqs", self._region)
-
-    def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
+    def _call(self, operation: str, *, attempts: int = aws.MAX_ATTEMPTS, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
         try:
-            call: Callable[..., Mapping[str, Any]] = getattr(self._client, operation)
+            client = aws.client("sqs", self._region, attempts=attempts)
+            call: Callable[..., Mapping[str, Any]] = getattr(client, operation)
             return call(QueueUrl=self.url, **arguments)
         except ClientError as error:
             raise _refused(error) from error

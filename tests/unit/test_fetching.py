@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from transforms.result_names import result_name
 
 from tests.builders import BUCKET, ETAG, KEY, a_delivery, an_object_ref
 from tests.fake_objects import FakeObjects, fake_objects
@@ -23,6 +22,7 @@ from transforms.failures import (
 )
 from transforms.fetching import Fetcher
 from transforms.records import Failure, Finished, ObjectRef
+from transforms.result_names import result_name
 from transforms.settings import FetchSettings
 
 if TYPE_CHECKING:
