@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
-from pipeline.options import Settings
 
+from pipeline.options import Settings
 from tests.builders import QUEUE_URL
 from transforms.records import Pulse
 from transforms.settings import ReceiveSettings
