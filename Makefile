@@ -8,7 +8,9 @@ BIN := .venv/bin
 PACKAGES := pipeline transforms tests benchmarks examples
 ARGS ?=
 
-.PHONY: help check format bench clean environment
+FAULTS ?= full
+
+.PHONY: help check format faults bench clean environment
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s  %s\n", $$1, $$2 }'
@@ -23,6 +25,9 @@ check: environment ## check format, lint, types, and run every test with branch 
 format: environment ## format the code and mend what the linter can
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
+
+faults: environment ## break S3, SQS and the job itself, at full length, and print the figures (FAULTS=short: as in check)
+	FAULTS=$(FAULTS) $(BIN)/python -m pytest -q -p no:cacheprovider tests/faults $(ARGS)
 
 bench: environment ## measure the job beside a hand-written loop; ARGS="--objects=20000 --rounds=5" (see benchmarks/)
 	$(BIN)/python -m benchmarks $(ARGS)

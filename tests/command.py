@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 TIMEOUT_S = 30.0
 
@@ -28,6 +29,7 @@ class Command:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         self._lines: list[str] = []
         self._changed = threading.Condition()
@@ -63,13 +65,26 @@ class Command:
         """Send it a signal."""
         self._process.send_signal(number)
 
-    def wait(self) -> int:
-        """Wait for its end and answer the exit code; its log is complete then."""
+    def kill_group(self) -> None:
+        """Kill it and every process that it started, without a word."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self.wait()
+
+    def peak_memory_kib(self) -> int | None:
+        """Answer the most memory that it ever had, as Linux counts it; None once it has ended."""
         try:
-            code = self._process.wait(TIMEOUT_S)
+            status = Path(f"/proc/{self._process.pid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), None)
+
+    def wait(self, timeout_s: float = TIMEOUT_S) -> int:
+        """Wait for its end, and answer the exit code; its log is complete then."""
+        try:
+            code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            raise AssertionError(f"still running after {TIMEOUT_S} s:\n{self}") from None
+            raise AssertionError(f"still running after {timeout_s} s:\n{self}") from None
         self._reader.join(TIMEOUT_S)
         return code
 

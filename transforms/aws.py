@@ -44,15 +44,17 @@ def session(region: str) -> boto3.Session:
         return _session(region)
 
 
-def client(service: str, region: str, *, signed: bool = True) -> Any:  # noqa: ANN401 - boto3 makes the class as it runs
+def client(service: str, region: str, *, signed: bool = True, attempts: int = MAX_ATTEMPTS) -> Any:  # noqa: ANN401 - boto3 makes the class as it runs
     """Answer this process's client for `sqs` or `s3`; clients are safe to call from several threads.
 
-    One that is not `signed` needs no credentials, to say where a request would go.
+    One that is not `signed` needs no credentials, to say where a request would go. It tries `attempts` times in all:
+    who must know of every answer that was lost asks for one, and tries again itself.
+
     Raises `UserError` as `session` does. Calls raise botocore's own errors; a dead service takes up to
-    `MAX_ATTEMPTS` timeouts to be one.
+    `attempts` timeouts to be one.
     """
     with _making:
-        return _client(service, region, signed=signed)
+        return _client(service, region, signed=signed, attempts=attempts)
 
 
 def resolve_region(environ: Mapping[str, str], *, queue_url: str | None, profile_region: str | None) -> str:
@@ -98,11 +100,11 @@ def _session(region: str) -> boto3.Session:
 
 
 @functools.cache
-def _client(service: str, region: str, *, signed: bool) -> Any:  # noqa: ANN401 - as `client`
+def _client(service: str, region: str, *, signed: bool, attempts: int) -> Any:  # noqa: ANN401 - as `client`
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=SQS_READ_TIMEOUT_S if service == "sqs" else READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=MAX_CONNECTIONS,
         tcp_keepalive=True,
         signature_version=None if signed else UNSIGNED,

@@ -175,6 +175,8 @@ class Consumer:
             return
         probe = self._buffer.end_probe(lease)
         if lease.door is not Door.RETURNED:
+            if probe is not None and not OUTSIDE_KINDS.intersection(lease.kinds):
+                self.guard.probe_again()
             self.acknowledger.acknowledge(lease)
         elif probe is not None and self._may_hold(lease):
             self._buffer.hold(probe)

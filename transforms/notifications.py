@@ -6,7 +6,6 @@ what to let in, and the user's own parser (`--notification_parser`) for messages
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from transforms.envelopes import Contents, nothing_to_do, open_body
 from transforms.failures import BucketNotAllowedError, FinishedKind, UnreadableNotificationError
 from transforms.loading import described, load_callable
-from transforms.records import MAX_TRACEBACK_CHARS, Delivery, Failure, Finished, ObjectRef
+from transforms.records import Delivery, Failure, Finished, ObjectRef, traceback_text
 from transforms.untrusted import checked_ref, shown
 
 if TYPE_CHECKING:
@@ -120,8 +119,7 @@ def _unreadable(delivery: Delivery, index: int, error: UnreadableNotificationErr
     failure = replace(Failure.of(delivery, error), index=index)
     if not isinstance(error, _ParserError):
         return failure
-    trace = "".join(traceback.format_exception(error.__cause__))
-    return replace(failure, traceback=trace[-MAX_TRACEBACK_CHARS:])
+    return replace(failure, traceback=traceback_text(error.__cause__ or error))
 
 
 def _ask_parser(rules: AdmissionRules, body: str) -> Contents | None:

@@ -99,3 +99,9 @@ class OutageGuard:
             self._next_probe_at = now + self._probe_delay_s
             self._probe_delay_s = min(2 * self._probe_delay_s, MAX_PROBE_DELAY_S)
             return True
+
+    def probe_again(self) -> None:
+        """Note that a probe proved nothing, for example because its result was there already: the next may come now."""
+        with self._lock:
+            self._next_probe_at = self._clock()
+            self._probe_delay_s = max(self._probe_delay_s / 2, FIRST_PROBE_DELAY_S)

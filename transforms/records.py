@@ -102,7 +102,7 @@ class Failure:
             kind=error.kind,
             detail=one_line(error.detail),
             exception_class=f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins."),
-            traceback="".join(traceback.format_exception(cause))[-MAX_TRACEBACK_CHARS:] if wants_traceback else None,
+            traceback=traceback_text(cause) if wants_traceback else None,
         )
 
 
@@ -157,6 +157,12 @@ class Settled:
 
 MAX_DETAIL_CHARS = 500
 MAX_TRACEBACK_CHARS = 20_000
+
+
+def traceback_text(error: BaseException) -> str:
+    """Show where `error` came from and what it says, however much that is: its beginning and its end."""
+    text, half = "".join(traceback.format_exception(error)), MAX_TRACEBACK_CHARS // 2
+    return text if len(text) <= MAX_TRACEBACK_CHARS else f"{text[:half]}\n…\n{text[-half:]}"
 
 
 def one_line(text: str) -> str:

@@ -65,9 +65,10 @@ class SqsQueue:
         self._region = region
 
     def receive(self, *, max_messages: int, wait_s: int, visibility_timeout_s: int) -> list[Message]:
-        """Long-poll, as `Queue` says."""
+        """Long-poll, as `Queue` says; once: an answer that was lost hides messages, and a drain must wait for them."""
         answer = self._call(
             "receive_message",
+            attempts=1,
             MaxNumberOfMessages=max_messages,
             WaitTimeSeconds=wait_s,
             VisibilityTimeout=visibility_timeout_s,
@@ -99,8 +100,8 @@ class SqsQueue:
         attributes: dict[str, str] = answer.get("Attributes", {})
         return attributes
 
-    def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
-        client = aws.client("sqs", self._region)
+    def _call(self, operation: str, *, attempts: int = aws.MAX_ATTEMPTS, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
+        client = aws.client("sqs", self._region, attempts=attempts)
         try:
             call: Callable[..., Mapping[str, Any]] = getattr(client, operation)
             return call(QueueUrl=self.url, **arguments)

@@ -117,4 +117,5 @@ def test_a_client_waits_longer_than_the_longest_poll_and_not_for_ever() -> None:
 
     assert (5.0, 30.0) == (config.connect_timeout, config.read_timeout)
     assert {"mode": "standard", "total_max_attempts": 3} == config.retries
+    assert client("sqs", "eu-west-1", attempts=1).meta.config.retries["total_max_attempts"] == 1
     assert 20.0 == client("s3", "eu-west-1").meta.config.read_timeout

@@ -315,6 +315,32 @@ def test_a_probe_that_failed_for_a_reason_of_its_own_goes_back(process: _Process
     assert [{"handle-a"}] == [set(batch) for batch in process.desk.returned]
 
 
+def test_a_probe_that_proved_nothing_makes_way_for_the_next_at_once(process: _Process) -> None:
+    """Results that were stored just before the outage are many: each would cost the recovery a probe's delay."""
+    process.begin_outage()
+    for name in "abcde":
+        process.receive(_message(name))
+        [outcome] = process.take()
+        process.settle(outcome, Door.IGNORED, "already_finished")
+    process.send()
+    process.receive(_message("f"))
+
+    assert process.consumer.guard.pausing
+    assert [["handle-a", "handle-b", "handle-c", "handle-d", "handle-e"]] == process.desk.deleted
+    assert 1 == len(process.take())
+
+
+def test_a_probe_whose_failure_is_ignored_is_none_that_proved_nothing(process: _Process) -> None:
+    """With --fate=unavailable=ignore an outage must not empty the queue at full speed."""
+    process.begin_outage()
+    process.receive(_message("a"))
+    [outcome] = process.take()
+    process.settle(outcome, Door.IGNORED, FailureKind.UNAVAILABLE)
+    process.receive(_message("b"))
+
+    assert [] == process.take()
+
+
 # ── stop
 
 

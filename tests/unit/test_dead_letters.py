@@ -73,6 +73,18 @@ def test_a_dead_letter_has_the_traceback_of_the_users_code() -> None:
     assert "return 1 / 0" in letter["traceback"]
 
 
+def test_a_traceback_keeps_its_beginning_whatever_the_function_raised() -> None:
+    """A megabyte of message must not push out the line that raised it."""
+    error = ProcessorError("ValueError: z…")
+    error.__cause__ = ValueError("z" * 1_000_000 + "the end")
+
+    letter = _letter(an_object_ref(), error)
+
+    assert letter["traceback"].startswith("ValueError: zzz")
+    assert letter["traceback"].endswith("the end\n")
+    assert len(letter["traceback"]) < 21_000
+
+
 def test_an_unreadable_message_has_no_reference_but_its_body() -> None:
     """Any text that SQS may deliver comes back as it was; so does half a surrogate pair from a local stand-in."""
     body = 'not JSON: ü \u2028 \x00 \ud800 "'

@@ -168,6 +168,17 @@ def test_probes_come_with_growing_delays(guard: OutageGuard, clock: FakeClock) -
     assert [1, 3, 7, 15, 30, 45, 60] == _probe_times(guard, clock, 60)
 
 
+def test_a_probe_that_proved_nothing_does_not_count(guard: OutageGuard, clock: FakeClock) -> None:
+    """The next one comes at once, and the delays grow as if it had not been."""
+    _fail(guard, FORBIDDEN, "a", "b", "c")
+    clock.advance(1)
+    assert guard.may_probe()
+    assert not guard.may_probe()
+    guard.probe_again()
+
+    assert [0, 2, 6] == _probe_times(guard, clock, 7)
+
+
 def test_probes_go_on_for_as_long_as_the_outage_does(guard: OutageGuard, clock: FakeClock) -> None:
     """A day and more: 2 to the power of the number of probes is no float for long."""
     _fail(guard, FORBIDDEN, "a", "b", "c")

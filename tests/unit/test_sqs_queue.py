@@ -17,6 +17,7 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
+from transforms import aws
 from transforms.failures import QueueError, UserError
 from transforms.queues import Message, Receipt, Refusal
 from transforms.sqs_queue import SqsQueue, check_queue_url
@@ -37,7 +38,7 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
     )
-    monkeypatch.setattr("transforms.aws.client", lambda service, region: client)
+    monkeypatch.setattr("transforms.aws.client", lambda service, region, **_: client)
     with Stubber(client) as stubber:
         yield stubber
 
@@ -233,7 +234,7 @@ def test_no_credentials_are_final_and_no_connection_is_not(
         def receive_message(self, **arguments: object) -> None:
             raise error
 
-    monkeypatch.setattr("transforms.aws.client", lambda service, region: _Client())
+    monkeypatch.setattr("transforms.aws.client", lambda service, region, **_: _Client())
 
     with pytest.raises(QueueError) as caught:
         _receive()
@@ -287,3 +288,22 @@ def test_a_fifo_queue_is_refused() -> None:
     """S3 cannot notify one."""
     with pytest.raises(UserError, match="a FIFO queue; S3 notifies standard queues only"):
         check_queue_url(f"{URL}.fifo")
+
+
+def test_a_receive_is_tried_once_and_everything_else_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry inside the client would hide that the first answer was lost, and with it the messages it brought."""
+    asked: list[int] = []
+
+    class _Client:
+        def __getattr__(self, operation: str) -> Any:  # noqa: ANN401 - any operation
+            return lambda **_: {"Successful": [{"Id": "0"}]}
+
+    def client(service: str, region: str, *, attempts: int) -> _Client:
+        asked.append(attempts)
+        return _Client()
+
+    monkeypatch.setattr("transforms.aws.client", client)
+    queue = SqsQueue(URL, "eu-west-1")
+    assert queue.receive(max_messages=10, wait_s=1, visibility_timeout_s=60) == []
+    assert queue.delete([Receipt("m", "r")]) == []
+    assert asked == [1, aws.MAX_ATTEMPTS]

@@ -1,0 +1,132 @@
+"""Poison, partial failure, bombs: each has a fate with its reason, and its neighbours do not notice."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+from typing import TYPE_CHECKING
+
+from tests.command import until
+from tests.faults.conftest import choose, histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.faults.conftest import World
+
+MIB = 1024 * 1024
+PROCESSOR = "--processor=tests.faults.processors:poison"
+
+MISDEEDS = {
+    "raises": ("processor_error", "ValueError: a bad value"),
+    "rubbish": ("bad_result", ""),
+    "not-json": ("bad_result", ""),
+    "exits": ("processor_error", "SystemExit"),
+    "memory": ("processor_error", "MemoryError"),
+    "recurses": ("processor_error", "RecursionError"),
+    "interrupts": ("processor_error", "KeyboardInterrupt"),
+    "prints": ("processor_error", "RuntimeError: zzz"),
+}
+
+
+def test_poison_is_set_aside_with_its_traceback(world: World, figures: Callable[..., None]) -> None:
+    """Whatever the function does; what it swallows is not lost either."""
+    keys = [f"k{n}" for n in range(choose(500, 50))]
+    world.put_many([*MISDEEDS, *keys])
+    corrupt = bytearray(gzip.compress(random.Random(1).randbytes(1000)))
+    corrupt[500] ^= 0xFF
+    world.put("swallows", bytes(corrupt))
+    world.notify(["swallows"], *([key] for key in MISDEEDS), *([key] for key in keys))
+    options = (PROCESSOR, "--give_up_after=2", "--retry_base_s=1", "--retry_max_s=1")
+    with world.job(*options, "--visibility_timeout_s=10", "--drain", "--idle_s=1") as job:
+        assert job.wait() == 0, str(job)[-5000:]
+    letters = {letter["reference"]["key"]: letter for letter in world.dead_letters()}
+    assert set(letters) == {*MISDEEDS, "swallows"}
+    for key, (kind, trace) in MISDEEDS.items():
+        letter = letters[key]
+        assert (letter["kind"], letter["receive_count"]) == (kind, 2), letter
+        assert trace in (letter["traceback"] or ""), letter
+        assert "processors.py" in (letter["traceback"] or "processors.py")
+        assert len(json.dumps(letter)) < 100_000, f"a dead letter of {len(json.dumps(letter)):,} characters"
+    assert (letters["swallows"]["kind"], letters["swallows"]["receive_count"]) == ("corrupt_gzip", 1)
+    world.assert_right(keys)
+    assert world.left() == (0, 0)
+    neighbours = world.proxy.receives()
+    longest = max(len(line) for line in job.log if not line.startswith("y"))
+    assert longest < 10_000, "the log repeats what the function raised"
+    figures(misdeeds=len(letters), neighbours=len(keys), receives=histogram(neighbours), longest_log_line=longest)
+
+
+def test_one_message_with_one_corrupt_and_one_throttled_record(world: World, figures: Callable[..., None]) -> None:
+    """Three results and one dead letter at once, the throttled one at its second receive; nothing is done twice."""
+    good = ["a", "b", "c"]
+    world.put_many([*good, "slow down"])
+    corrupt = bytearray(gzip.compress(random.Random(2).randbytes(1000)))
+    corrupt[500] ^= 0xFF
+    world.put("bad", bytes(corrupt))
+    world.notify(["a", "bad", "b", "slow down", "c"])
+    throttled = {"on": True}
+    world.proxy.add("503", lambda e: throttled["on"] and e.key == "slow down")
+    with world.job("--retry_base_s=2", "--visibility_timeout_s=10", "--drain", "--idle_s=1") as job:
+        job.wait_for_line("failed s3://")
+        throttled["on"] = False
+        assert job.wait() == 0, job
+    world.assert_right([*good, "slow down"])
+    (letter,) = world.dead_letters()
+    assert (letter["kind"], letter["index"]) == ("corrupt_gzip", 1)
+    assert world.left() == (0, 0)
+    world.check_order()
+    events = world.proxy.events
+    puts = [e.key for e in events if e.operation == "PUT" and e.bucket == world.output and e.status == 200]
+    results = [key for key in puts if not key.startswith("_dead_letters/") and key.startswith(world.name)]
+    assert len(results) == len(set(results)) == 4
+    deletes = sum(len(e.handles) for e in events if e.operation == "DeleteMessageBatch")
+    assert deletes == 1
+    gets = sum(e.operation == "GET" and e.key in good and e.bucket == world.name for e in events)
+    assert gets == 3
+    figures(results=4, dead_letters=1, puts=len(results), gets_of_good=gets, deletes=deletes)
+
+
+def test_bombs_and_giants(world: World, figures: Callable[..., None]) -> None:
+    """Bounded memory, a reason, and the neighbours are stored."""
+    line = b"x" * MIB
+    bomb = io.BytesIO()
+    with gzip.GzipFile(fileobj=bomb, mode="wb", compresslevel=9) as stream:
+        for _ in range(choose(2000, 300)):
+            stream.write(bytes(MIB))
+    assert choose(2000, 300) * MIB / bomb.tell() > 900
+    world.put("bomb", bomb.getvalue())
+    world.put("members", gzip.compress(b"", 1) * 100_000)
+    world.put("lines", gzip.compress(line * 40, 1))
+    keys = [f"k{n}" for n in range(50)]
+    world.put_many(keys)
+    world.notify(["bomb"], ["members"], ["lines"], *([key] for key in keys))
+    options = ("--in_memory_bytes=1048576", "--max_read_bytes=16777216", "--max_object_bytes=134217728")
+    with world.job(*options, PROCESSOR, "--drain", "--idle_s=1", "--visibility_timeout_s=20") as job:
+        peak = {"kib": 0, "first": 0}
+
+        def ended() -> bool:
+            kib = job.peak_memory_kib()
+            peak["kib"] = max(peak["kib"], kib or 0)
+            return kib is None
+
+        job.wait_for_line("started:")
+        peak["first"] = job.peak_memory_kib() or 0
+        assert until(ended, 60), job
+        assert job.wait() == 0, job
+    letters = {letter["reference"]["key"]: letter for letter in world.dead_letters()}
+    assert {key: letter["kind"] for key, letter in letters.items()} == {"bomb": "too_large", "lines": "too_large"}
+    assert all(letter["detail"] for letter in letters.values())
+    results = world.results()
+    assert results.pop("members")["byte_size"] == 0
+    assert set(results) == set(keys)
+    grown = (peak["kib"] - peak["first"]) / 1024
+    figures(
+        bomb=f"{bomb.tell() / 1024:.0f} KiB to {choose(2000, 300)} MiB",
+        peak=f"{peak['kib'] / 1024:.0f} MiB",
+        over_start=f"{grown:.0f} MiB",
+        receives=histogram(world.proxy.receives()),
+    )
+    assert grown < 160, job
