@@ -129,7 +129,7 @@ class World:
                 "AWS_CONFIG_FILE": os.devnull,
                 "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
                 "NO_PROXY": "127.0.0.1",
-                "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(self.directory)]),
+                "PYTHONPATH": os.pathsep.join([str(ROOT), str(self.directory)]),
             },
         )
 
