@@ -11,6 +11,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,8 +26,9 @@ from transforms.result_names import result_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
+
+ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
 FULL = os.environ.get("FAULTS") == "full"
 """The long form: what issue and release ask for; otherwise the same faults, smaller and shorter."""
