@@ -26,7 +26,7 @@ format: environment ## format the code and mend what the linter can
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-faults: environment ## break S3, SQS and the job itself, at full length, and print the figures (FAULTS=short: as in check)
+faults: environment ## break S3, SQS and the job itself, at full length, and print the figures (FAULTS=short: a few minutes)
 	FAULTS=$(FAULTS) $(BIN)/python -m pytest -q -p no:cacheprovider tests/faults $(ARGS)
 
 bench: environment ## measure the job beside a hand-written loop; ARGS="--objects=20000 --rounds=5" (see benchmarks/)

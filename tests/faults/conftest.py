@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
 FULL = os.environ.get("FAULTS") == "full"
-"""The long form: what issue and release ask for; otherwise the same faults, smaller and shorter."""
+"""The long form, before a release; otherwise the same faults, smaller and shorter."""
 only_full = pytest.mark.skipif(not FULL, reason="in the long form: make faults")
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": REGION}
 
