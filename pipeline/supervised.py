@@ -69,8 +69,7 @@ class Supervised:
     def exit_code(self) -> int | None:
         """Listen, and answer how it ended, once, if it has."""
         code = self._process.poll() if self._process else None
-        if self._process:
-            self._listen()
+        self.listen()
         if code is not None:
             self._process = None
             os.close(self.reports)
@@ -94,7 +93,10 @@ class Supervised:
         self.due_at = now + wait_s
         return wait_s
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Take in what it has said; never waits."""
+        if not self._process:
+            return
         try:
             while piece := os.read(self.reports, 65536):
                 self._heard += piece

@@ -56,7 +56,10 @@ class Supervisor:
         return self._code
 
     def _turn(self, wake: int) -> None:
-        for number in self._wait(wake):
+        signals = self._wait(wake)
+        for pipeline in self._pipelines:
+            pipeline.listen()  # first: a stop treats those that have started differently
+        for number in signals:
             if number in ASKING:
                 self._on_signal(number)
         for pipeline in self._pipelines:
