@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pipeline import list_dead_letters, redrive
 from pipeline.logs import configure, printable
 from pipeline.option_table import IN_PROCESS
 from pipeline.options import parse
@@ -17,16 +17,18 @@ from transforms.failures import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = {"redrive": redrive.main, "dead_letters": list_dead_letters.main}
-"""What else there is than the job: the first argument."""
+COMMANDS = {"redrive": "pipeline.redrive", "dead_letters": "pipeline.list_dead_letters"}
+"""What else there is than the job: the first argument, and where its `main` is."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what the arguments say and answer the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        command = COMMANDS.get(argv[0]) if argv else None
-        return command(argv[1:], os.environ) if command else _run_job(argv)
+        module = COMMANDS.get(argv[0]) if argv else None
+        if module:  # imported only then: a supervisor lives long, and opens no store
+            return int(import_module(module).main(argv[1:], os.environ))
+        return _run_job(argv)
     except UserError as error:
         sys.stderr.write(f"sqs-pipeline: {printable(str(error))}\n")
         return CANNOT_START

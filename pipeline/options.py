@@ -172,8 +172,8 @@ def _own_prefixes(write: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _s3_place(location: str) -> tuple[str, str] | None:
-    scheme, _, place = location.partition("://")
-    if scheme.lower() not in {"s3", "s3a"}:
+    place = aws.s3_place(location)
+    if place is None:
         return None
-    bucket, _, prefix = place.rstrip("/").partition("/")
+    bucket, prefix = place
     return bucket, f"{prefix}/" if prefix else ""

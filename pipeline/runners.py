@@ -58,11 +58,6 @@ def plan(settings: Settings, beam_args: Sequence[str]) -> Plan:
     return _on_flink(settings, beam, beam_args, workers_here=workers_here)
 
 
-def pipeline_options(settings: Settings, beam_args: Sequence[str]) -> PipelineOptions:
-    """Answer Beam's options alone. Raises as `plan`."""
-    return plan(settings, beam_args).options
-
-
 def _in_process(settings: Settings, beam: Namespace, beam_args: Sequence[str]) -> Plan:
     _allow_one_receiver(settings)
     workers, mode, repeat = beam.direct_num_workers, beam.direct_running_mode, beam.direct_runner_bundle_repeat

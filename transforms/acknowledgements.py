@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from transforms.backoff import Backoff
 from transforms.batches import Batcher
 from transforms.events import EVENTS
-from transforms.queues import SQS_MAX_BATCH, Receipt
+from transforms.pools import drained
+from transforms.queues import SQS_MAX_BATCH
 from transforms.records import Door, Settled
 
 if TYPE_CHECKING:
@@ -79,11 +80,7 @@ class Acknowledger:
 
     def settled(self) -> Iterator[Settled]:
         """Say what became of the deliveries that were closed since the last call."""
-        while self._settled:
-            try:
-                yield self._settled.popleft()
-            except IndexError:  # another copy of the step took it
-                return
+        return drained(self._settled)
 
     def flush(self) -> None:
         """Send at once: the job is ending."""
@@ -98,7 +95,7 @@ class Acknowledger:
 
     def _delete(self, leases: list[Lease]) -> None:
         def once(waiting: list[Lease]) -> list[Refusal]:
-            return self._queue.delete([_receipt(lease) for lease in waiting])
+            return self._queue.delete([lease.receipt for lease in waiting])
 
         self._until_done(leases, once, self._deleted)
 
@@ -108,7 +105,7 @@ class Acknowledger:
 
         def once(waiting: list[Lease]) -> list[Refusal]:
             delays_s = [items[lease.message_id].delay_s for lease in waiting]
-            return self._queue.change_visibility([_receipt(lease) for lease in waiting], delays_s)
+            return self._queue.change_visibility([lease.receipt for lease in waiting], delays_s)
 
         def done(lease: Lease) -> None:
             self._returned(items[lease.message_id])
@@ -172,7 +169,3 @@ class Acknowledger:
             )
         )
         self._book.close(lease)
-
-
-def _receipt(lease: Lease) -> Receipt:
-    return Receipt(lease.message_id, lease.receipt_handle or "")

@@ -77,6 +77,15 @@ def region_of_queue(queue_url: str) -> str | None:
     return next((label for label in host.split(".") if _REGION_LABEL.fullmatch(label)), None)
 
 
+def s3_place(location: str) -> tuple[str, str] | None:
+    """Answer the bucket and the prefix (without a slash at its end) of `s3://bucket/prefix`; None for other places."""
+    scheme, is_url, place = location.partition("://")
+    if not is_url or scheme.lower() not in {"s3", "s3a"}:
+        return None
+    bucket, _, prefix = place.rstrip("/").partition("/")
+    return bucket, prefix
+
+
 def profile_region() -> str | None:
     """Answer the region of the profile in use (`AWS_PROFILE`), if it has one. Raises `UserError` as `session` does."""
     try:

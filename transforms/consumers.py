@@ -175,7 +175,7 @@ class Consumer:
             return
         probe = self._buffer.end_probe(lease)
         if lease.door is not Door.RETURNED:
-            if probe is not None and not OUTSIDE_KINDS.intersection(lease.kinds):
+            if probe is not None and OUTSIDE_KINDS.isdisjoint(lease.kinds):
                 self.guard.probe_again()
             self.acknowledger.acknowledge(lease)
         elif probe is not None and self._may_hold(lease):
@@ -226,7 +226,7 @@ class Consumer:
     def _may_hold(self, lease: Lease) -> bool:
         """Whether to keep a failed probe for the next one: a receive is worth more than a place in the buffer."""
         young = self._clock() - lease.opened_at < self.book.settings.max_processing_s
-        outside = any(kind in OUTSIDE_KINDS for kind in lease.kinds)
+        outside = not OUTSIDE_KINDS.isdisjoint(lease.kinds)
         return self.guard.pausing and young and outside and not lease.lost and not self._stop.is_set()
 
     def _give_back_unstarted(self) -> None:

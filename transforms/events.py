@@ -13,10 +13,12 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from transforms.records import Door
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from transforms.records import Delivery, Door, Failure, ObjectRef
+    from transforms.records import Delivery, Failure, ObjectRef
 
 log = logging.getLogger("sqs_pipeline")
 
@@ -141,7 +143,8 @@ class EventLog:
         return untold
 
 
-DOORS = ("stored", "ignored", "set_aside", "returned")
+DOORS = (Door.STORED, Door.IGNORED, Door.SET_ASIDE, Door.RETURNED)
+"""In the order of the summary."""
 
 EVENTS = EventLog()
 """This process's events."""

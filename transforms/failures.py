@@ -251,6 +251,13 @@ class WriteFailedError(RecordError):
 class InternalError(RecordError):
     """Something nobody foresaw; a defect of this project until proven otherwise."""
 
+    @classmethod
+    def of(cls, cause: Exception) -> InternalError:
+        """Make the error of a record out of `cause`."""
+        error = cls(f"{type(cause).__name__}: {cause}")
+        error.__cause__ = cause
+        return error
+
 
 def explanation(kind: str) -> str:
     """Say in one sentence what a failure of `kind` is: the words of its error; empty for an unknown kind."""

@@ -38,9 +38,7 @@ class Fetcher:
         except RecordError as error:
             return Failure.of(ref, error)
         except Exception as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate too
-            internal = InternalError(f"{type(error).__name__}: {error}")
-            internal.__cause__ = error
-            return Failure.of(ref, internal)
+            return Failure.of(ref, InternalError.of(error))
         if ref.etag is not None and content.ref.etag != ref.etag:
             EVENTS.count("overwritten_since")
         EVENTS.fetched(content.ref, content.size)

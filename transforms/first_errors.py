@@ -34,6 +34,6 @@ class FirstError:
             raise
         except Exception as error:
             # Nobody foresaw it, but it is not the user's function's: it must neither be blamed for it nor swallow it.
-            internal = InternalError(f"{type(error).__name__}: {error}")
+            internal = InternalError.of(error)
             self.error = self.error or internal
             raise internal from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from transforms.events import EVENTS
 from transforms.leases import Lease, LeaseBook, Stage
-from transforms.queues import SQS_MAX_BATCH, Receipt
+from transforms.queues import SQS_MAX_BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ class Heartbeat:
             return
         visibility_s = self._book.settings.visibility_timeout_s
         asked_at = self._book.clock()
-        receipts = [_receipt(lease) for lease in leases]
+        receipts = [lease.receipt for lease in leases]
         try:
             refused = {r.message_id: r for r in self._queue.change_visibility(receipts, [visibility_s] * len(receipts))}
         except Exception as error:  # noqa: BLE001 - a thread that died of the unforeseen would end the job's work in silence
@@ -69,7 +69,7 @@ class Heartbeat:
                 EVENTS.count("leases_extended")
         expired = {receipt for receipt in receipts if (r := refused.get(receipt.message_id)) and r.expired}
         # A copy that came meanwhile brought a new handle.
-        self._mark_lost([lease for lease in leases if _receipt(lease) in expired])
+        self._mark_lost([lease for lease in leases if lease.receipt in expired])
 
     def _mark_lost(self, leases: list[Lease]) -> None:
         for lease in leases:
@@ -83,10 +83,6 @@ class Heartbeat:
         interval_s = self._book.settings.visibility_timeout_s / 10
         while not self._closed.wait(interval_s):
             self.beat()
-
-
-def _receipt(lease: Lease) -> Receipt:
-    return Receipt(lease.message_id, lease.receipt_handle or "")
 
 
 def _batches(leases: list[Lease]) -> Iterator[list[Lease]]:

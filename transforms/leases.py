@@ -17,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from transforms.queues import Receipt
 from transforms.records import Door
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class Lease:
     def message_id(self) -> str:
         """The SQS message id."""
         return self.delivery.message_id
+
+    @property
+    def receipt(self) -> Receipt:
+        """What SQS needs to know to delete the message or to change its visibility, with the newest handle."""
+        return Receipt(self.message_id, self.receipt_handle or "")
 
 
 class LeaseBook:
@@ -182,7 +188,7 @@ class LeaseBook:
     def close(self, lease: Lease) -> None:
         """Forget a lease: SQS knows its fate, or will find out by itself."""
         with self._lock:
-            if self._leases.get(lease.message_id) is lease:
+            if self.holds(lease):
                 del self._leases[lease.message_id]
 
     def due(self, now: float) -> list[Lease]:

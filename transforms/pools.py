@@ -35,11 +35,7 @@ class WorkPool(Generic[T, R]):
 
     def completed(self) -> Iterator[R]:
         """Hand back what is complete by now, in completion order."""
-        while self._complete:
-            try:
-                yield self._complete.popleft()
-            except IndexError:  # another copy of the step took it
-                return
+        return drained(self._complete)
 
     def close(self) -> None:
         """Let the threads end when they are done with what they were handed."""
@@ -57,3 +53,12 @@ class WorkPool(Generic[T, R]):
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
             self._complete.append(self._work(item))
+
+
+def drained(items: deque[T]) -> Iterator[T]:
+    """Take what is in `items` by now; several threads may do so at once, and each item is taken once."""
+    while items:
+        try:
+            yield items.popleft()
+        except IndexError:  # another copy of the step took it
+            return

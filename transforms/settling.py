@@ -52,7 +52,7 @@ class Settler:
         except RecordError as error:
             return self._fail(Failure.of(record.ref, error))
         except Exception as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate too
-            return self._fail(Failure.of(record.ref, _unforeseen(error)))
+            return self._fail(Failure.of(record.ref, InternalError.of(error)))
         self._guard.succeeded(SOURCE)
         self._guard.succeeded(OUTPUT)
         EVENTS.stored(record.ref, name)
@@ -87,7 +87,7 @@ class Settler:
         except RecordError as error:
             return error
         except Exception as error:  # noqa: BLE001 - as above
-            return _unforeseen(error)
+            return InternalError.of(error)
         self._guard.succeeded(OUTPUT)
         EVENTS.set_aside(failure, name)
         return None
@@ -106,9 +106,3 @@ def settle(consumer: Consumer, outcome: Outcome) -> None:
     delivery = source.ref.delivery if isinstance(source, Result) else source.delivery
     index = source.ref.index if isinstance(source, Result) else source.index
     consumer.settle(delivery, index, outcome.door, kind=outcome.kind, bucket=source.ref.bucket if source.ref else None)
-
-
-def _unforeseen(error: Exception) -> InternalError:
-    internal = InternalError(f"{type(error).__name__}: {error}")
-    internal.__cause__ = error
-    return internal

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
+from transforms import aws
 from transforms.buckets import RETRIES, client_options, find_region, open_bucket
 from transforms.directory_store import DirectoryStore
 from transforms.failures import UserError, WriteFailedError
@@ -51,7 +52,7 @@ class Store(Protocol):
 PROBE = "_write_probe"
 """What `check_writable` stores for a moment; its name is no result's, and does not end in `.json`."""
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://.*", re.IGNORECASE | re.DOTALL)
 _OBSTORE_SCHEMES = frozenset({"gs", "az", "adl", "azure", "abfs", "abfss", "memory"})
 
 
@@ -61,14 +62,15 @@ def open_store(location: str, *, region: str, fsync: bool = False) -> Store:
     Asks nobody yet but boto3's credential chain. `region` is where an S3 bucket is looked for first; `fsync` is for
     directories. Raises `UserError`: not a location, or nothing to sign requests with.
     """
+    place = aws.s3_place(location)
+    if place:
+        return _open_s3(location, *place, region)
     url = _URL.fullmatch(location)
     if url is None:
         return DirectoryStore(Path(location).expanduser().absolute(), fsync=fsync)
-    scheme, rest = url[1].lower(), url[2]
+    scheme = url[1].lower()
     if scheme == "file":
         return DirectoryStore(_local_path(location), fsync=fsync)
-    if scheme in {"s3", "s3a"}:
-        return _open_s3(location, rest, region)
     if scheme not in _OBSTORE_SCHEMES:
         known = ", ".join(sorted(_OBSTORE_SCHEMES | {"file", "s3"}))
         raise UserError(f"{location} is neither a directory nor a URL of a known kind ({known}).")
@@ -96,8 +98,7 @@ def _local_path(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def _open_s3(url: str, place: str, region: str) -> Store:
-    bucket, _, prefix = place.rstrip("/").partition("/")
+def _open_s3(url: str, bucket: str, prefix: str, region: str) -> Store:
     if not bucket or (prefix and not survives_obstore(prefix)):
         raise UserError(
             f"{url} is not a place in S3: write s3://bucket or s3://bucket/prefix, without // . or .. in it."

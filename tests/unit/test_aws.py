@@ -119,3 +119,19 @@ def test_a_client_waits_longer_than_the_longest_poll_and_not_for_ever() -> None:
     assert {"mode": "standard", "total_max_attempts": 3} == config.retries
     assert client("sqs", "eu-west-1", attempts=1).meta.config.retries["total_max_attempts"] == 1
     assert 20.0 == client("s3", "eu-west-1").meta.config.read_timeout
+
+
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        ("s3://bucket", ("bucket", "")),
+        ("s3://bucket/a/prefix/", ("bucket", "a/prefix")),
+        ("S3A://bucket/p", ("bucket", "p")),
+        ("gs://bucket/p", None),
+        ("s3", None),
+        ("s3/output", None),
+    ],
+)
+def test_a_place_in_s3_is_told_from_others(location: str, place: tuple[str, str] | None) -> None:
+    """A directory may be called s3."""
+    assert place == aws.s3_place(location)

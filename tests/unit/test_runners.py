@@ -9,7 +9,7 @@ import pytest
 from apache_beam.options.pipeline_options import StandardOptions
 
 from pipeline.options import RunSettings, Settings
-from pipeline.runners import Plan, pipeline_options, plan
+from pipeline.runners import Plan, plan
 from tests.builders import QUEUE_URL
 from transforms.failures import UserError
 from transforms.settings import ReceiveSettings, WriteSettings
@@ -125,7 +125,7 @@ def test_a_checkpointing_interval_is_a_time() -> None:
 
 def test_flink_is_given_what_a_stream_needs() -> None:
     """And what the user said."""
-    options = pipeline_options(_settings("FlinkRunner"), [CHECKPOINTS, "--parallelism=4"])
+    options = plan(_settings("FlinkRunner"), [CHECKPOINTS, "--parallelism=4"]).options
 
     assert {
         "runner": "FlinkRunner",
@@ -138,7 +138,7 @@ def test_flink_is_given_what_a_stream_needs() -> None:
 
 def test_a_drain_on_flink_ends_when_nothing_is_left() -> None:
     """Flink itself would keep running."""
-    options = pipeline_options(_settings("FlinkRunner", drain=True), [CHECKPOINTS])
+    options = plan(_settings("FlinkRunner", drain=True), [CHECKPOINTS]).options
 
     assert "2000" == _passed_on(options)["shutdown_sources_after_idle_ms"]
 
@@ -147,7 +147,7 @@ def test_what_the_user_sets_for_flink_stays() -> None:
     """Nothing is set twice."""
     given = [CHECKPOINTS, "--max_bundle_time_mills=20", "--shutdown_sources_after_idle_ms=7", "--streaming"]
 
-    passed_on = _passed_on(pipeline_options(_settings("FlinkRunner", drain=True), given))
+    passed_on = _passed_on(plan(_settings("FlinkRunner", drain=True), given).options)
 
     assert ("20", "7") == (passed_on["max_bundle_time_mills"], passed_on["shutdown_sources_after_idle_ms"])
 
