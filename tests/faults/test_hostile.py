@@ -12,9 +12,10 @@ from tests.command import until
 from tests.faults.conftest import choose, histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.faults.conftest import World
+    from tests.faults.proxy import Event
 
 MIB = 1024 * 1024
 PROCESSOR = "--processor=tests.faults.processors:poison"
@@ -79,14 +80,50 @@ def test_one_message_with_one_corrupt_and_one_throttled_record(world: World, fig
     assert world.left() == (0, 0)
     world.check_order()
     events = world.proxy.events
-    puts = [e.key for e in events if e.operation == "PUT" and e.bucket == world.output and e.status == 200]
-    results = [key for key in puts if not key.startswith("_dead_letters/") and key.startswith(world.name)]
+    results = [key for key in _puts(events, world) if not key.startswith("_dead_letters/")]
     assert len(results) == len(set(results)) == 4
     deletes = sum(len(e.handles) for e in events if e.operation == "DeleteMessageBatch")
     assert deletes == 1
     gets = sum(e.operation == "GET" and e.key in good and e.bucket == world.name for e in events)
     assert gets == 3
     figures(results=4, dead_letters=1, puts=len(results), gets_of_good=gets, deletes=deletes)
+
+
+def test_after_a_crash_between_the_records_of_a_message_nothing_is_done_twice(
+    world: World, figures: Callable[..., None]
+) -> None:
+    """What was stored before a kill -9 is neither fetched nor written again; what was not is done."""
+    good = ["a", "b", "c"]
+    world.put_many([*good, "slow down"])
+    corrupt = bytearray(gzip.compress(random.Random(3).randbytes(1000)))
+    corrupt[500] ^= 0xFF
+    world.put("bad", bytes(corrupt))
+    world.notify(["a", "bad", "b", "slow down", "c"])
+    with (
+        world.proxy.fault("stall", lambda e: e.key == "slow down"),
+        world.job("--visibility_timeout_s=3") as job,
+    ):
+        assert world.proxy.wait_for(lambda: len(_puts(world.proxy._events, world)) == 4, 60), job
+        job.kill_group()
+    with world.job("--visibility_timeout_s=3", "--drain", "--idle_s=4") as job:
+        assert job.wait(60) == 0, job
+    world.assert_right([*good, "slow down"])
+    assert world.left() == (0, 0), job
+    (letter,) = world.dead_letters()
+    assert (letter["kind"], letter["index"]) == ("corrupt_gzip", 1)
+    world.check_order()
+    events = world.proxy.events
+    results = [key for key in _puts(events, world) if not key.startswith("_dead_letters/")]
+    assert len(results) == len(set(results)) == 4, "a result was written twice"
+    gets = sum(e.operation == "GET" and e.key in good and e.bucket == world.name for e in events)
+    assert gets == 3, job
+    figures(results=4, dead_letters=1, puts=len(results), gets_of_good=gets, receives=histogram(world.proxy.receives()))
+
+
+def _puts(events: Sequence[Event], world: World) -> list[str]:
+    """Every result and dead letter that was written; not what the start writes to see that it can."""
+    puts = (e.key for e in events if e.operation == "PUT" and e.bucket == world.output and e.status == 200)
+    return [key for key in puts if key.startswith((world.name, "_dead_letters/"))]
 
 
 def test_bombs_and_giants(world: World, figures: Callable[..., None]) -> None:

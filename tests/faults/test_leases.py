@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.faults.conftest import World
+    from tests.faults.proxy import Event
 
 
 def test_a_slow_object_is_received_once(world: World, figures: Callable[..., None]) -> None:
@@ -51,20 +52,23 @@ def test_a_lost_lease_is_noticed_and_counted(world: World, figures: Callable[...
 
 def test_lost_answers_of_sqs_are_harmless(world: World, figures: Callable[..., None]) -> None:
     """SQS acted and nobody heard: of a delete, of an extension, and of a receive."""
-    keys = [f"k{n}" for n in range(30)]
+    keys = ["slow", *(f"k{n}" for n in range(30))]
     world.put_many(keys)
     world.notify(*([key] for key in keys))
-    lost = [
-        world.proxy.add("lose the answer", lambda e: e.operation == "DeleteMessageBatch", times=2),
-        world.proxy.add("lose the answer", lambda e: e.operation == "ReceiveMessage", times=2),
-    ]
-    with world.job("--visibility_timeout_s=3", "--drain", "--idle_s=1") as job:
-        assert job.wait() == 0, job
-    assert [fault.hits for fault in lost] == [2, 2]
+    world.proxy.add("drip", lambda e: e.key == "slow", seconds=6)
+    operations = ("DeleteMessageBatch", "ReceiveMessage", "ChangeMessageVisibilityBatch")
+    lost = [world.proxy.add("lose the answer", _is(operation), times=2) for operation in operations]
+    with world.job("--visibility_timeout_s=4", "--drain", "--idle_s=1") as job:
+        assert job.wait(90) == 0, job
+    assert [fault.hits for fault in lost] == [2, 2, 2], job
     world.assert_right(keys)
     world.check_order()
-    assert world.left() == (0, 0)
-    figures(answers_lost=4, receives=histogram(world.proxy.receives()), summary=job.log[-1].partition("stopped: ")[2])
+    assert world.left() == (0, 0), job
+    figures(answers_lost=6, receives=histogram(world.proxy.receives()), summary=job.log[-1].partition("stopped: ")[2])
+
+
+def _is(operation: str) -> Callable[[Event], bool]:
+    return lambda event: event.operation == operation
 
 
 @only_full
