@@ -14,7 +14,6 @@ from transforms.objects import ObjectInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from transforms.failures import RecordError
     from transforms.records import ObjectRef
 
 _instances: dict[str, FakeObjects] = {}
@@ -45,7 +44,7 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    error: RecordError
+    error: BaseException
     after_bytes: int | None
 
 
@@ -73,7 +72,7 @@ class FakeObjects:
         """Remove an object with all its versions."""
         self._versions.pop((bucket, key), None)
 
-    def fail_next(self, error: RecordError, after_bytes: int | None = None) -> None:
+    def fail_next(self, error: BaseException, after_bytes: int | None = None) -> None:
         """Fail the next `open` that has no fault yet: at once, or its body after so many bytes of it."""
         self._faults.append(_Fault(error, after_bytes))
 

@@ -252,7 +252,7 @@ class InternalError(RecordError):
     """Something nobody foresaw; a defect of this project until proven otherwise."""
 
     @classmethod
-    def of(cls, cause: Exception) -> InternalError:
+    def of(cls, cause: BaseException) -> InternalError:
         """Make the error of a record out of `cause`."""
         error = cls(f"{type(cause).__name__}: {cause}")
         error.__cause__ = cause

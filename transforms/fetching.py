@@ -37,7 +37,7 @@ class Fetcher:
             content = fetch(ref, connect=self._connect, settings=self._settings, budget=self._budget)
         except RecordError as error:
             return Failure.of(ref, error)
-        except Exception as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate too
+        except BaseException as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate, a panic of obstore too
             return Failure.of(ref, InternalError.of(error))
         if ref.etag is not None and content.ref.etag != ref.etag:
             EVENTS.count("overwritten_since")

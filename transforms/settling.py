@@ -51,7 +51,7 @@ class Settler:
             self._results.put(name, record.document)
         except RecordError as error:
             return self._fail(Failure.of(record.ref, error))
-        except Exception as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate too
+        except BaseException as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate, a panic of obstore too
             return self._fail(Failure.of(record.ref, InternalError.of(error)))
         self._guard.succeeded(SOURCE)
         self._guard.succeeded(OUTPUT)
@@ -86,7 +86,7 @@ class Settler:
             self._dead_letters.put(name, dead_letter_document(failure, failed_at=datetime.now(UTC)))
         except RecordError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - as above
+        except BaseException as error:  # noqa: BLE001 - as above
             return InternalError.of(error)
         self._guard.succeeded(OUTPUT)
         EVENTS.set_aside(failure, name)

@@ -186,6 +186,19 @@ def _break_the_objects(fetching: _Fetching) -> None:
     fetching.objects.fail_next(ZeroDivisionError("a defect of ours"))
 
 
+class _PanicException(BaseException):
+    """What a panic in a library written in Rust becomes."""
+
+
+def test_a_panic_of_a_library_is_an_internal_error_too(fetching: _Fetching) -> None:
+    """It is no `Exception`; unnoticed it would end a thread, and its message would be in hand for an hour."""
+    fetching.objects.fail_next(_PanicException("called `Option::unwrap()` on a `None` value"))
+
+    failure = _failure(fetching.fetch(_a_ref()))
+
+    assert (FailureKind.INTERNAL_ERROR, f"{__name__}._PanicException") == (failure.kind, failure.exception_class)
+
+
 @pytest.mark.parametrize("break_it", [_break_the_ledger, _break_the_objects])
 def test_what_nobody_foresaw_is_an_internal_error_with_its_traceback(
     fetching: _Fetching, break_it: Callable[[_Fetching], None]
