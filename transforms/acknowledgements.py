@@ -108,17 +108,29 @@ class Acknowledger:
             return self._queue.change_visibility([lease.receipt for lease in waiting], delays_s)
 
         def done(lease: Lease) -> None:
-            self._returned(items[lease.message_id])
+            item = items[lease.message_id]
+            self._returned(item, item.delay_s)
 
-        self._until_done([item.lease for item in batch], once, done)
+        def came_back(lease: Lease) -> bool:
+            # To insist would keep the message from being worked on when it is received again: it would be a copy.
+            if not self._is_over(lease):
+                return False
+            self._returned(items[lease.message_id], 0)
+            return True
+
+        self._until_done([item.lease for item in batch], once, done, came_back)
 
     def _until_done(
         self,
         leases: list[Lease],
         once: Callable[[list[Lease]], list[Refusal]],
         done: Callable[[Lease], None],
+        is_moot: Callable[[Lease], bool] = lambda _: False,
     ) -> None:
-        """Repeat `once` until SQS took every lease, or the job ends; an expired handle is as good as done."""
+        """Repeat `once` until SQS took every lease, or the job ends; an expired handle is as good as done.
+
+        While SQS does not answer, what is moot needs no answer any more.
+        """
         waiting = {lease.message_id: lease for lease in leases}
         backoff = Backoff(base_s=0.2, max_s=20)
         refusals: Counter[str] = Counter()
@@ -127,6 +139,7 @@ class Acknowledger:
                 refused = {refusal.message_id: refusal for refusal in once(list(waiting.values()))}
             except Exception as error:  # noqa: BLE001 - a thread that died of the unforeseen would end the job's work in silence
                 log.warning("SQS did not take %d acknowledgements, trying again: %s", len(waiting), error)
+                waiting = {message_id: lease for message_id, lease in waiting.items() if not is_moot(lease)}
             else:
                 refusals.update(refused.keys())
                 for message_id in list(waiting):
@@ -140,14 +153,17 @@ class Acknowledger:
                 return
 
     def _deleted(self, lease: Lease) -> None:
-        if lease.lost or lease.deadline < self._book.clock():
+        if lease.lost or self._is_over(lease):
             EVENTS.count("possible_duplicates")
             log.warning("message %s was deleted after its lease ended: somebody may have it too", lease.message_id)
         self._close(lease, lease.door)
 
-    def _returned(self, item: GiveBack) -> None:
-        self.returned_until = max(self.returned_until, self._book.clock() + item.delay_s)
-        EVENTS.given_back(item.lease.delivery, item.delay_s, item.reason)
+    def _is_over(self, lease: Lease) -> bool:
+        return lease.deadline < self._book.clock()
+
+    def _returned(self, item: GiveBack, delay_s: int) -> None:
+        self.returned_until = max(self.returned_until, self._book.clock() + delay_s)
+        EVENTS.given_back(item.lease.delivery, delay_s, item.reason)
         self._close(item.lease, Door.RETURNED)
 
     def _close(self, lease: Lease, door: Door) -> None:

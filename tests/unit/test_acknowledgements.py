@@ -240,11 +240,23 @@ def test_a_return_is_not_told_before_sqs_took_it(office: _Office) -> None:
 def test_a_returns_delay_counts_from_when_sqs_took_it(office: _Office) -> None:
     """A drain that counted from the decision would end before the message is visible again."""
     office.desk.answers = [QueueError("SQS is down")] * 3
-    office.desk.meanwhile = lambda: office.clock.advance(30)
+    office.desk.meanwhile = lambda: office.clock.advance(15)
     started = office.clock()
     office.give_back("a", delay_s=20)
 
-    assert started + 4 * 30 + 20 == office.acknowledger.returned_until
+    assert started + 4 * 15 + 20 == office.acknowledger.returned_until
+
+
+def test_a_return_that_sqs_does_not_take_is_over_when_its_lease_is(office: _Office) -> None:
+    """The message is visible by then; insisting would make its next receive a copy, and cost it one more."""
+    office.desk.answers = [QueueError("SQS is down")] * 100
+    office.desk.meanwhile = lambda: office.clock.advance(25)
+    started = office.clock()
+    office.give_back("a", delay_s=20)
+
+    assert 3 == len(office.desk.returned)
+    assert (0, started + 3 * 25) == (office.book.open_count, office.acknowledger.returned_until)
+    assert [("a", Door.RETURNED)] == office.doors()
 
 
 def test_a_return_with_a_short_delay_does_not_hide_one_with_a_long_delay(office: _Office) -> None:
