@@ -31,6 +31,7 @@ OUTAGES = {
     "s3 is stalled": ("stall", "source"),
     "output answers 503": ("503", "output"),
     "output hangs up": ("hang up", "output"),
+    "output is stalled": ("stall", "output"),
     "sqs answers 503": ("503", "sqs"),
     "sqs refuses": ("refused", "sqs"),
     "sqs is stalled": ("stall", "sqs"),
