@@ -1,8 +1,9 @@
-"""An SQS queue through boto3: requests of up to ten messages, and errors that say whether asking again can help."""
+"""An SQS queue through botocore: requests of up to ten messages, and errors that say whether asking again can help."""
 
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,13 +16,13 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from transforms import aws
+from transforms import aws, sqs_calls
 from transforms.failures import QueueError, UserError
 from transforms.queues import Message, Receipt, Refusal
 from transforms.records import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _CHECK_URL = "check the name, the account and the region in the queue's URL"
 _CHECK_KEYS = "AWS does not know these credentials: check them, and the region"
@@ -66,7 +67,7 @@ class SqsQueue:
 
     def receive(self, *, max_messages: int, wait_s: int, visibility_timeout_s: int) -> list[Message]:
         """Long-poll, as `Queue` says; once: an answer that was lost hides messages, and a drain must wait for them."""
-        answer = self._call(
+        answer = self._call_often(
             "receive_message",
             attempts=1,
             MaxNumberOfMessages=max_messages,
@@ -79,7 +80,7 @@ class SqsQueue:
     def delete(self, receipts: Sequence[Receipt]) -> list[Refusal]:
         """Delete up to ten messages, as `Queue` says."""
         entries = [{"Id": str(n), "ReceiptHandle": receipt.receipt_handle} for n, receipt in enumerate(receipts)]
-        return _refusals(self._call("delete_message_batch", Entries=entries), receipts)
+        return _refusals(self._call_often("delete_message_batch", Entries=entries), receipts)
 
     def change_visibility(self, receipts: Sequence[Receipt], timeouts_s: Sequence[int]) -> list[Refusal]:
         """Set when up to ten messages become visible again, as `Queue` says."""
@@ -87,7 +88,7 @@ class SqsQueue:
             {"Id": str(n), "ReceiptHandle": receipt.receipt_handle, "VisibilityTimeout": timeout_s}
             for n, (receipt, timeout_s) in enumerate(zip(receipts, timeouts_s, strict=True))
         ]
-        return _refusals(self._call("change_message_visibility_batch", Entries=entries), receipts)
+        return _refusals(self._call_often("change_message_visibility_batch", Entries=entries), receipts)
 
     def send(self, body: str) -> str:
         """Add a message, as `Queue` says."""
@@ -100,14 +101,26 @@ class SqsQueue:
         attributes: dict[str, str] = answer.get("Attributes", {})
         return attributes
 
+    def _call_often(self, operation: str, *, attempts: int = aws.MAX_ATTEMPTS, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
+        with self._explained():
+            answer = sqs_calls.call(operation, self._region, {"QueueUrl": self.url, **arguments})
+        return self._call(operation, attempts=attempts, **arguments) if answer is None else answer
+
     def _call(self, operation: str, *, attempts: int = aws.MAX_ATTEMPTS, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
         client = aws.client("sqs", self._region, attempts=attempts)
-        try:
+        with self._explained():
             call: Callable[..., Mapping[str, Any]] = getattr(client, operation)
             return call(QueueUrl=self.url, **arguments)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise what botocore raises as a `QueueError`."""
+        try:
+            yield
         except ClientError as error:
             quoted = None if _name(error) in _QUOTES_REQUEST else error
-            raise _refused(error, self.url, client.meta.endpoint_url) from quoted
+            endpoint = aws.client("sqs", self._region).meta.endpoint_url
+            raise _refused(error, self.url, endpoint) from quoted
         except (NoCredentialsError, PartialCredentialsError) as error:
             detail = "there are no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run with an IAM role"
             raise QueueError(detail, permanent=True) from error
