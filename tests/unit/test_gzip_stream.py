@@ -135,12 +135,21 @@ def test_a_content_as_large_as_the_limit_is_not_too_large(data: bytes) -> None:
 
 @pytest.mark.parametrize("announced", [0, 1, 2**32 - 1])
 def test_the_length_that_a_file_announces_is_not_believed(announced: int) -> None:
-    """It only sizes the first piece."""
+    """Neither for how much there is, nor for whether it is whole."""
     lie = gzip.compress(LINE * 10_000)[:-4] + struct.pack("<L", announced)
 
     assert inflate_whole(lie, limit=MIB // 4) is None
     with pytest.raises(CorruptGzipError):
         inflate_whole(lie, limit=MIB)
+
+
+def test_what_announces_more_than_the_limit_is_not_inflated_in_vain() -> None:
+    """Whoever reads it as a stream sees whether that was true."""
+    lie = gzip.compress(LINE * 10_000)[:-4] + struct.pack("<L", MIB)
+
+    assert inflate_whole(lie, limit=MIB - 1) is None
+    with pytest.raises(CorruptGzipError):
+        list(inflate([lie], max_bytes=MIB))
 
 
 def test_a_bomb_is_inflated_in_small_pieces_until_it_is_too_large() -> None:
@@ -192,7 +201,7 @@ def test_a_header_without_an_end_does_not_fill_memory() -> None:
         list(inflate(chunks(), max_bytes=100 * MIB))
     assert served <= MIB
     with pytest.raises(CorruptGzipError, match="header"):
-        inflate_whole(b"".join(chunks()), limit=100 * MIB)
+        inflate_whole(b"".join(chunks()) + b"\x01" * 4, limit=100 * MIB)
 
 
 @both
