@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from transforms.failures import TooLargeError
@@ -52,10 +51,7 @@ class Fetched:
         self._max_read_bytes = max_read_bytes
         self._first_error = FirstError()
         self._latest: Iterator[bytes] = iter(())
-        self._release: Callable[[], object] | None = None
-        if on_close is not None:
-            self._release = finalizer = weakref.finalize(self, on_close)
-            finalizer.atexit = False
+        self._on_close = on_close
 
     @property
     def error(self) -> RecordError | None:
@@ -107,12 +103,17 @@ class Fetched:
         """Free the memory; again is harmless. Reading it afterwards is a `ValueError`."""
         self._content = None
         self._latest = iter(())
-        if self._release is not None:
-            self._release()
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
+
+    def __del__(self) -> None:
+        """Free the memory of what nobody closed: a runner may drop what it was given."""
+        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle without what belongs to this process; a reading under way starts again there."""
-        return self.__dict__ | {"_latest": iter(()), "_release": None}
+        return self.__dict__ | {"_latest": iter(()), "_on_close": None}
 
     def _checked(self) -> Content:
         self._first_error.check()

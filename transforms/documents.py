@@ -33,8 +33,7 @@ def result_document(fields: object, ref: ObjectRef, *, processed_at: datetime) -
         raise BadResultError(f"the processor returned a field named {bad_names[0]!r}; field names are strings")
     document = {"processed_at": iso(processed_at), **fields, "source": _source(ref)}
     try:
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=_encode)
-        return f"{text}\n".encode()
+        return f"{_ENCODER.encode(document)}\n".encode()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BadResultError(f"the processor returned what JSON cannot say: {error}") from error
 
@@ -49,3 +48,6 @@ def _encode(value: Any) -> str:  # noqa: ANN401 - json hands over whatever it do
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form; convert it")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_encode)

@@ -53,16 +53,23 @@ class EventLog:
 
     def fetched(self, ref: ObjectRef, size: int) -> None:
         """An object's content is here."""
-        self.count("fetched_bytes", size)
-        self._tell("fetched", 1, lambda: f"fetched {ref.url} ({size:,} bytes)", _fields(ref.delivery, ref))
+        self._tell(
+            "fetched",
+            1,
+            lambda: f"fetched {ref.url} ({size:,} bytes)",
+            lambda: _fields(ref.delivery, ref),
+            also=("fetched_bytes", size),
+        )
 
     def processed(self, ref: ObjectRef, seconds: float) -> None:
         """The user's function returned."""
-        self._tell("processed", 1, lambda: f"processed {ref.url} in {seconds:.3f} s", _fields(ref.delivery, ref))
+        self._tell(
+            "processed", 1, lambda: f"processed {ref.url} in {seconds:.3f} s", lambda: _fields(ref.delivery, ref)
+        )
 
     def stored(self, ref: ObjectRef, name: str) -> None:
         """A result is in place."""
-        self._tell("stored_records", 1, lambda: f"stored {ref.url} as {name}", _fields(ref.delivery, ref))
+        self._tell("stored_records", 1, lambda: f"stored {ref.url} as {name}", lambda: _fields(ref.delivery, ref))
 
     def set_aside(self, failure: Failure, name: str) -> None:
         """A dead letter is in place."""
@@ -70,7 +77,7 @@ class EventLog:
             "set_aside_records",
             1,
             lambda: f"set aside {_subject(failure)}: {failure.kind}: {failure.detail} (dead letter {name})",
-            _fields(failure.delivery, failure.ref) | {"kind": failure.kind},
+            lambda: _fields(failure.delivery, failure.ref) | {"kind": failure.kind},
             level=logging.WARNING,
         )
 
@@ -80,7 +87,7 @@ class EventLog:
             "failed_records",
             1,
             lambda: f"failed {_subject(failure)}: {failure.kind}: {failure.detail}",
-            _fields(failure.delivery, failure.ref) | {"kind": failure.kind},
+            lambda: _fields(failure.delivery, failure.ref) | {"kind": failure.kind},
             level=logging.WARNING,
         )
 
@@ -90,7 +97,7 @@ class EventLog:
             "given_back",
             1,
             lambda: f"returned message {delivery.message_id} for {delay_s} s ({reason})",
-            _fields(delivery, None) | {"delay_s": delay_s},
+            lambda: _fields(delivery, None) | {"delay_s": delay_s},
         )
 
     def settled(self, door: Door) -> None:
@@ -121,11 +128,15 @@ class EventLog:
         name: str,
         amount: int,
         line: Callable[[], str],
-        fields: Mapping[str, Any] | None = None,
+        fields: Callable[[], dict[str, Any]] = dict,
+        *,
         level: int = logging.INFO,
+        also: tuple[str, int] | None = None,
     ) -> None:
         with self._lock:
             self._counts[name] += amount
+            if also is not None:
+                self._counts[also[0]] += also[1]
             untold = self._next_window() if self._clock() >= self._window_ends_at else None
             self._told[name] += 1
             few = self._told[name] <= LINES_A_SECOND
@@ -134,7 +145,7 @@ class EventLog:
         if untold:
             _tell_untold(untold)
         if few or log.isEnabledFor(logging.DEBUG):
-            log.log(level if few else logging.DEBUG, "%s", line(), extra={"fields": fields or {}})
+            log.log(level if few else logging.DEBUG, "%s", line(), extra={"fields": fields()})
 
     def _next_window(self) -> Counter[str]:
         untold, self._untold = self._untold, Counter()
