@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import contenders
+from benchmarks.picture import picture
 from benchmarks.tables import Medians, table
 from benchmarks.trials import Load, in_turn, trial
 
@@ -32,9 +34,12 @@ def run(arguments: Arguments, report: Report) -> None:
     rows = {name: Medians.of(each, load.objects) for name, each in runs.items()}
     report.small, report.limit = rows, rows[contenders.LIMIT]
     report.saw(rows)
-    body = load.body
+    title = f"{load.objects:,} objects of {load.body.size / 1000:.0f} KB, {load.body.counts[1] / 1000:.0f} KB inflated"
+    if arguments.picture:
+        caption = f"{title}; medians of {arguments.rounds} rounds on {os.cpu_count()} cores"
+        arguments.picture.write_text(picture(rows, ours=contenders.JOB, caption=caption), encoding="utf-8")
     report.tell(
-        f"{load.objects:,} objects of {body.size / 1000:.0f} KB, {len(body.inflated) / 1000:.0f} KB inflated",
+        title,
         table(rows, limit=report.limit),
         f"The limit is the {contenders.LIMIT}.{f' {go}' if isinstance(go, str) else ''}",
     )
