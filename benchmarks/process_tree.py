@@ -10,8 +10,8 @@ from pathlib import Path
 
 MIB = 1024 * 1024
 _PEAK = re.compile(r"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
-_PARENT, _TIMES, _RSS = 1, slice(11, 15), 21
-"""Fields of /proc/*/stat behind the name: the parent, user and system time with those of ended children, pages."""
+_STATE, _PARENT, _TIMES, _RSS = 0, 1, slice(11, 15), 21
+"""Fields of /proc/*/stat behind the name: Z if it has ended, parent, times (those of ended children too), pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def look_at(root: int) -> Tree | None:
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it ended while we looked
             processes[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
-    if root not in processes:
+    if root not in processes or processes[root][_STATE] == "Z":
         return None
     tree: set[int] = set()
     found = {root}

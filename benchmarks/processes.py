@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -70,19 +71,24 @@ class Contender:
 
     def wait(self, timeout_s: float) -> tuple[resource.struct_rusage, float, float]:
         """Wait for its end, by force after `timeout_s`; answer what it used, and its memory: largest, together."""
-        killer = threading.Timer(timeout_s, self.process.kill)
+        killer = threading.Timer(timeout_s, self.end, [signal.SIGKILL])
         killer.start()
         try:
             _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
         except BaseException:
-            self.process.kill()
+            self.end(signal.SIGKILL)
             raise
         finally:
             killer.cancel()
             self._ended.set()
         largest_mb = self._largest_mb or usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MIB
         return usage, largest_mb, max(self._together_mb, largest_mb)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Ask it to end, or see to it. Not by `Popen`, which would take the place of `wait` where it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, how)
 
     def said(self) -> str:
         """Answer the last of what it printed."""
@@ -138,4 +144,4 @@ def _watch(server: Server, contender: Contender, marks: list[tuple[float, float,
         if told:
             marks.append((*told, contender.look()))
     if not stops and len(marks) == 2:  # noqa: PLR2004 - both
-        contender.process.send_signal(signal.SIGTERM)
+        contender.end()

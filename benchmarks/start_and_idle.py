@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import statistics
 import tempfile
 import time
@@ -74,8 +73,10 @@ def _run() -> Idle:
             time.sleep(IDLE_S)
             after = _look(contender)
         finally:
-            contender.process.send_signal(signal.SIGTERM)
+            contender.end()
             contender.wait(PATIENCE_S)
+        if contender.process.returncode:
+            raise ContenderError(f"exit code {contender.process.returncode}; it said:\n{contender.said()}")
     return Idle(first_result_s, 1000 * (after.cpu_s - before.cpu_s) / IDLE_S, after.resident_mb)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from benchmarks.arguments import WORKLOADS, parse
 from benchmarks.contenders import go_loop
 from benchmarks.payloads import body_of, small_body
 from benchmarks.picture import OURS, picture
+from benchmarks.process_tree import look_at
 from benchmarks.processes import ContenderError, Measured
 from benchmarks.results import Results, in_directory
 from benchmarks.tables import Medians, table
@@ -192,3 +196,28 @@ def test_the_go_program_names_modules_and_no_place_to_fetch_them_from() -> None:
     text = (folder / "go.mod").read_text() + (folder / "go.sum").read_text()
 
     assert [] == re.findall(r"\S*://\S*|^replace.*", text, re.MULTILINE)
+
+
+# ── what a process takes
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc")
+def test_a_tree_is_a_process_with_its_descendants_until_it_has_ended() -> None:
+    """An ended process that nobody has waited for is no tree: its memory is gone."""
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
+    process = subprocess.Popen([sys.executable, "-c", nested], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin
+    assert process.stdout
+    process.stdout.readline()  # the child of the child is there
+
+    alive = look_at(process.pid)
+    process.stdin.close()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    ended = look_at(process.pid)
+    process.wait()
+    process.stdout.close()
+
+    assert alive
+    assert alive.resident_mb > alive.peak_mb > 0, alive
+    assert ended is None
+    assert look_at(process.pid) is None
