@@ -9,16 +9,21 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.payloads import BUCKET, small_key
+from benchmarks.payloads import BUCKET, key_of
+from benchmarks.servers import ROOT, stand_in
 from benchmarks.sqs_api import QUEUE_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ENOUGH = 3
+"""How many times the fastest contender the stand-in must be able to serve."""
+OBJECTS = 20_000
 SETS = 4
 """Ten objects each that are under way at once."""
 BATCH = 10
@@ -29,6 +34,17 @@ _HEADERS = (
     "Authorization: AWS4-HMAC-SHA256 Credential=testing/20260115/us-east-1/s3/aws4_request, SignedHeaders=host, "
     "Signature=0000000000000000000000000000000000000000000000000000000000000000\r\nX-Amz-Date: 20260115T090000Z\r\n"
 )
+
+
+def verdict(fastest: float) -> str:
+    """Measure what the stand-in alone can serve, and say whether that is enough for the tables to mean anything."""
+    with stand_in(f"--objects={OBJECTS}") as server:
+        command = [sys.executable, "-m", "benchmarks.capacity", str(server.port)]
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    capacity = float(done.stdout)
+    times = capacity / fastest
+    judged = "enough" if times >= ENOUGH else f"NOT ENOUGH ({ENOUGH} times are): the tables measure the stand-in, too"
+    return f"Alone it serves {capacity:,.0f} objects/s, {times:.1f} times the fastest contender: {judged}."
 
 
 class Client:
@@ -87,7 +103,7 @@ def _ask_all(clients: list[Client], requests: list[bytes]) -> Iterator[bytes]:
 
 
 def _get(number: int) -> bytes:
-    return f"GET /{BUCKET}/{small_key(number)} HTTP/1.1\r\n{_HEADERS}\r\n".encode()
+    return f"GET /{BUCKET}/{key_of(number)} HTTP/1.1\r\n{_HEADERS}\r\n".encode()
 
 
 def _delete(handles: list[tuple[bytes, bytes]]) -> bytes:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUCKET = "bench-logs"
+RESULTS_BUCKET = "bench-results"
 INFLATED_BYTES = 80_000
 """Of a small object; about 9 KB of gzip."""
 MEMBER_BYTES = 8_000_000
@@ -54,14 +55,17 @@ class Body:
             start += len(chunk)
 
 
+@cache
 def small_body() -> Body:
-    """The object behind every small key."""
+    """The object behind every key, unless it is to be large."""
     lines = _log_lines(INFLATED_BYTES)
     return Body(gzip.compress(lines, 6, mtime=0), lines)
 
 
-def large_body(inflated_bytes: int) -> Body:
-    """Answer an object of at least `inflated_bytes` that takes little memory to serve."""
+def body_of(inflated_bytes: int) -> Body:
+    """Answer the small object, or one of at least `inflated_bytes` that takes little memory to serve."""
+    if inflated_bytes <= INFLATED_BYTES:
+        return small_body()
     lines = _log_lines(INFLATED_BYTES) * (MEMBER_BYTES // INFLATED_BYTES)
     return Body(gzip.compress(lines, 6, mtime=0), lines, repeats=-(-inflated_bytes // len(lines)))
 
@@ -96,12 +100,9 @@ def notification(key: str, body: Body) -> str:
     return json.dumps({"Records": [record]}, separators=(",", ":"))
 
 
-def small_key(number: int) -> str:
-    """Name the small object of this number."""
+def key_of(number: int) -> str:
+    """Name the object of this number."""
     return f"alb/2026/01/15/web_{number // 1000:04d}/part-{number:07d}.log.gz"
-
-
-LARGE_KEY = "large/object.log.gz"
 
 
 def _log_lines(size: int) -> bytes:

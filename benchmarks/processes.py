@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.process_tree import MIB, Tree, look_at
 from benchmarks.servers import ROOT
 
 if TYPE_CHECKING:
     import resource
+    from pathlib import Path
 
     from benchmarks.servers import Server
 
-MIB = 1024 * 1024
+SAMPLE_S = 0.25
+"""How often memory is looked up: often enough for its peak, seldom enough to cost nothing."""
 
 
 class ContenderError(Exception):
@@ -31,89 +34,114 @@ class Measured:
     """One run. *Busy* is from the first receive to the last delete, as the stand-in saw them, without start-up."""
 
     busy_s: float
-    busy_cpu_s: float | None
-    """User and system time of the process tree while busy; None where there is no /proc to look it up."""
-    whole_s: float
+    busy_cpu_s: float
+    """User and system time of the process tree while busy; where there is no /proc to look it up, of the whole run."""
     whole_cpu_s: float
-    peak_mb: float
+    largest_mb: float
     """Largest resident size of any process of the tree."""
-    stand_in_cpu_s: float
-    received_again: int
+    together_mb: float
+    """Largest sum over the tree, as far as samples show it."""
+    stand_in_cpu_s: float = 0.0
+    """What the stand-in took while the contender was busy."""
+    received_again: int = 0
     """Messages that came more than once: work done twice."""
 
 
-def measure(server: Server, command: list[str], log: Path, timeout_s: float) -> Measured:
-    """Run `command` until it ends by itself; its output goes to `log`."""
-    began = time.monotonic()
-    with log.open("wb") as said:
-        contender = subprocess.Popen(
-            command, cwd=ROOT, env=server.environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said
-        )
-    marks: list[tuple[float, float | None]] = []
-    watcher = threading.Thread(target=_watch, args=(server, contender.pid, marks), daemon=True)
+class Contender:
+    """A process under way, its memory sampled until its end."""
+
+    def __init__(self, command: list[str], environment: dict[str, str] | None, log: Path) -> None:
+        """Start it; its output goes to `log`."""
+        with log.open("wb") as said:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            )
+        self._log = log
+        self._largest_mb = self._together_mb = 0.0
+        self._ended = threading.Event()
+        threading.Thread(target=self._sample, daemon=True).start()
+
+    def look(self) -> Tree | None:
+        """Look at its process tree now."""
+        tree = look_at(self.process.pid)
+        if tree:
+            self._largest_mb = max(self._largest_mb, tree.peak_mb)
+            self._together_mb = max(self._together_mb, tree.resident_mb)
+        return tree
+
+    def wait(self, timeout_s: float) -> tuple[resource.struct_rusage, float, float]:
+        """Wait for its end, by force after `timeout_s`; answer what it used, and its memory: largest, together."""
+        killer = threading.Timer(timeout_s, self.end, [signal.SIGKILL])
+        killer.start()
+        try:
+            _, status, usage = os.wait4(self.process.pid, 0)
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+        except BaseException:
+            self.end(signal.SIGKILL)
+            raise
+        finally:
+            killer.cancel()
+            self._ended.set()
+        largest_mb = self._largest_mb or usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MIB
+        return usage, largest_mb, max(self._together_mb, largest_mb)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Ask it to end, or see to it. Not by `Popen`, which would take the place of `wait` where it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, how)
+
+    def said(self) -> str:
+        """Answer the last of what it printed."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
+
+    def _sample(self) -> None:
+        while not self._ended.wait(SAMPLE_S):
+            self.look()
+
+
+def measure(server: Server, command: list[str], log: Path, timeout_s: float, *, stops: bool = True) -> Measured:
+    """Run `command` until it ends by itself, or, unless it `stops`, until the last delete."""
+    contender = Contender(command, server.environment(), log)
+    marks: list[tuple[float, float, Tree | None]] = []
+    watcher = threading.Thread(target=_watch, args=(server, contender, marks, stops), daemon=True)
     watcher.start()
-    usage = _wait(contender, timeout_s)
-    whole_s = time.monotonic() - began
+    usage, largest_mb, together_mb = contender.wait(timeout_s)
     watcher.join(1)
-    if contender.returncode or len(marks) != 2:  # noqa: PLR2004 - the first receive and the last delete
-        raise ContenderError(_what_happened(contender.returncode, server, log))
-    (first_at, first_cpu_s), (last_at, last_cpu_s) = marks
-    stats = server.stats()
+    stats, code = server.stats(), contender.process.returncode
+    if code or len(marks) != 2:  # noqa: PLR2004 - the first receive and the last delete
+        done = f"{stats['deleted']:.0f} of {stats['messages']:.0f} messages deleted"
+        raise ContenderError(f"exit code {code}, {done}; it said:\n{contender.said()}")
+    (began_at, began_cpu_s, first), (ended_at, ended_cpu_s, last) = marks
+    whole_cpu_s = usage.ru_utime + usage.ru_stime
+    # One that ended as soon as it was done could not be looked at any more, and has used what it used in all.
+    busy_cpu_s = (last.cpu_s if last else whole_cpu_s) - (first.cpu_s if first else 0)
     return Measured(
-        busy_s=last_at - first_at,
-        busy_cpu_s=None if first_cpu_s is None or last_cpu_s is None else last_cpu_s - first_cpu_s,
-        whole_s=whole_s,
-        whole_cpu_s=usage.ru_utime + usage.ru_stime,
-        peak_mb=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MIB,
-        stand_in_cpu_s=stats["cpu_s"],
+        busy_s=ended_at - began_at,
+        busy_cpu_s=busy_cpu_s,
+        whole_cpu_s=whole_cpu_s,
+        largest_mb=largest_mb,
+        together_mb=together_mb,
+        stand_in_cpu_s=ended_cpu_s - began_cpu_s,
         received_again=int(stats["received_again"]),
     )
 
 
-def _wait(contender: subprocess.Popen[bytes], timeout_s: float) -> resource.struct_rusage:
-    """Wait for the end, by force after `timeout_s`; answer what it used."""
-    killer = threading.Timer(timeout_s, contender.kill)
-    killer.start()
-    try:
-        _, status, usage = os.wait4(contender.pid, 0)
-        contender.returncode = os.waitstatus_to_exitcode(status)
-    except BaseException:
-        contender.kill()
-        raise
-    finally:
-        killer.cancel()
-    return usage
+def measure_alone(command: list[str], log: Path, timeout_s: float) -> Measured:
+    """Run a command that needs no stand-in; it is busy from its start to its end."""
+    began = time.monotonic()
+    contender = Contender(command, None, log)
+    usage, largest_mb, together_mb = contender.wait(timeout_s)
+    if contender.process.returncode:
+        raise ContenderError(f"exit code {contender.process.returncode}; it said:\n{contender.said()}")
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Measured(time.monotonic() - began, cpu_s, cpu_s, largest_mb, together_mb)
 
 
-def _watch(server: Server, pid: int, marks: list[tuple[float, float | None]]) -> None:
-    """Look up the CPU time at the moment the stand-in tells of the first receive, and of the last delete."""
+def _watch(server: Server, contender: Contender, marks: list[tuple[float, float, Tree | None]], stops: bool) -> None:  # noqa: FBT001 - a thread's target
+    """Look at the tree the moment the stand-in tells of the first receive, and of the last delete."""
     for name in ("first_receive", "last_delete"):
-        at = server.event(name)
-        if at is not None:
-            marks.append((at, _tree_cpu_s(pid)))
-
-
-def _tree_cpu_s(root: int) -> float | None:
-    """Add up user and system time of a process, its descendants, and those of them that have ended."""
-    if not Path("/proc/self/stat").exists():
-        return None
-    parents: dict[int, int] = {}
-    ticks: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended while we looked
-            fields = path.read_text().rpartition(")")[2].split()
-            pid = int(path.parent.name)
-            parents[pid] = int(fields[1])
-            ticks[pid] = sum(int(each) for each in fields[11:15])
-    tree: set[int] = set()
-    found = {root}
-    while found:
-        tree |= found
-        found = {pid for pid, parent in parents.items() if parent in tree} - tree
-    return sum(ticks.get(pid, 0) for pid in tree) / os.sysconf("SC_CLK_TCK")
-
-
-def _what_happened(code: int, server: Server, log: Path) -> str:
-    stats = server.stats()
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-    return f"exit code {code}, {stats['deleted']:.0f} of {stats['messages']:.0f} messages deleted; it said:\n{tail}"
+        told = server.event(name)
+        if told:
+            marks.append((*told, contender.look()))
+    if not stops and len(marks) == 2:  # noqa: PLR2004 - both
+        contender.end()

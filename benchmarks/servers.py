@@ -32,12 +32,12 @@ class Server:
         """Its URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def event(self, name: str) -> float | None:
-        """Wait for an event; answer its time, or None if the server ended first."""
+    def event(self, name: str) -> tuple[float, float] | None:
+        """Wait for an event; answer its time and the stand-in's CPU time at it, or None if the server ended first."""
         for line in self.process.stdout or ():
             words = line.split()
             if words[0] == name:
-                return float(words[1])
+                return float(words[1]), float(words[2])
         return None
 
     def stats(self) -> dict[str, float]:

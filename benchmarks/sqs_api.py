@@ -24,9 +24,13 @@ QUEUE_PATH = "/123456789012/bench"
 class SqsApi:
     """Answers requests for one queue; `on_receive` and `on_delete` hear of every one that did something."""
 
-    def __init__(self, book: SqsBook, *, on_receive: Callable[[], None], on_delete: Callable[[], None]) -> None:
-        """Serve `book`."""
+    def __init__(
+        self, book: SqsBook, *, hold_s: float, on_receive: Callable[[], None], on_delete: Callable[[], None]
+    ) -> None:
+        """Serve `book`, but hand out nothing in the first `hold_s` after somebody first asked."""
         self._book = book
+        self._hold_s = hold_s
+        self._opens_at: float | None = None
         self._on_receive = on_receive
         self._on_delete = on_delete
 
@@ -55,8 +59,8 @@ class SqsApi:
         """Answer messages, or look again until the long poll is over."""
         if not connection.is_open:
             return
-        messages = self._book.receive(asked.get("MaxNumberOfMessages", 1), asked.get("VisibilityTimeout", 30))
         loop = asyncio.get_running_loop()
+        messages = self._messages(asked, loop.time())
         if not messages and loop.time() < wait_until:
             loop.call_later(_LOOK_AGAIN_S, self._receive, asked, connection, wait_until)
             return
@@ -64,6 +68,13 @@ class SqsApi:
         connection.reply(response(b"200 OK", body, _JSON))
         if messages:
             self._on_receive()
+
+    def _messages(self, asked: dict[str, Any], now: float) -> list[bytes]:
+        if self._opens_at is None:
+            self._opens_at = now + self._hold_s
+        if now < self._opens_at:
+            return []
+        return self._book.receive(asked.get("MaxNumberOfMessages", 1), asked.get("VisibilityTimeout", 30))
 
     def _delete(self, entries: list[dict[str, str]]) -> dict[str, Any]:
         for entry in entries:

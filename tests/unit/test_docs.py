@@ -38,7 +38,16 @@ OF_OTHERS = {
     *("--runner", "--direct_num_workers", "--help"),  # Beam's
     *("--keep", "--output"),  # of ./run_local.sh
     *("--endpoint-url", "--source-arn"),  # of the AWS CLI
-    *("--objects", "--rounds", "--get_ms", "--sqs_ms"),  # of the benchmark
+    *(
+        "--only",
+        "--objects",
+        "--rounds",
+        "--scale",
+        "--gigabytes",
+        "--get_ms",
+        "--sqs_ms",
+        "--picture",
+    ),  # the benchmark's
 }
 NOW = datetime(2026, 1, 15, 9, 10, 2, 123000, tzinfo=UTC)
 
