@@ -72,11 +72,12 @@ def _open_within(
         except BaseException:
             reservation.release()
             raise
-        size = opened.info.size
-        if _worst_case_bytes(size, settings) <= reservation.size:
+        if _worst_case_bytes(opened.info.size, settings) <= reservation.size:
             return opened, reservation
-        # It is not what was notified: overwritten since. Waiting for more while holding some would be a deadlock.
+        # It is not what was notified: overwritten since, or a lie. Waiting for more while holding some would be a
+        # deadlock. Reserved is then what is enough for any size, since a server may name another one each time.
         reservation.release()
+        size = settings.in_memory_bytes
 
 
 def _worst_case_bytes(size: int, settings: FetchSettings) -> int:

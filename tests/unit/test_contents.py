@@ -35,6 +35,7 @@ from transforms.settings import MIB, FetchSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from transforms.objects import OpenObject
     from transforms.records import ObjectRef
 
 LINES = [b"line %d" % number for number in range(5000)]
@@ -462,6 +463,22 @@ def test_an_object_that_grew_since_it_was_notified_is_opened_again_with_memory_f
 
     assert CONTENT == content.read()
     assert len(CONTENT) == fetching.budget.used
+    assert 2 == len(fetching.objects.opens)
+
+
+def test_an_object_that_grows_whenever_it_is_opened_is_opened_twice(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time there is room for the worst case."""
+    open_it = fetching.objects.open
+
+    def grow(ref: ObjectRef, *, offset: int = 0, if_match: str | None = None) -> OpenObject:
+        fetching.objects.put(BUCKET, KEY, b"x" * 10 * (len(fetching.objects.opens) + 2))
+        return open_it(ref, offset=offset, if_match=if_match)
+
+    monkeypatch.setattr(fetching.objects, "open", grow)
+
+    assert 30 == len(fetching.fetch(stored=None, ref=an_object_ref(size=10)).read())
     assert 2 == len(fetching.objects.opens)
 
 
