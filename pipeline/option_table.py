@@ -211,7 +211,7 @@ OPTIONS = (
         "max_object_bytes",
         "Fetch",
         BYTES,
-        "The largest object, inflated. Against gzip bombs: a thousandth of it may be enough to send one.",
+        "The largest object, inflated and as stored. Against gzip bombs: a thousandth of it may be enough to send one.",
         default=8 * GIB,
         unit="bytes",
         bounds=Bounds(1),

@@ -103,9 +103,6 @@ class FakeOpenObject:
         self._chunk_bytes = chunk_bytes
         self._fault = fault
 
-    def read(self) -> bytes:
-        return b"".join(self.chunks())
-
     def chunks(self) -> Iterator[bytes]:
         sound = self._body if self._fault is None else self._body[: self._fault.after_bytes]
         for start in range(0, len(sound), self._chunk_bytes):

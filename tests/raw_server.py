@@ -21,6 +21,12 @@ class HeldOpen(bytes):
     __slots__ = ()
 
 
+class Dripping(bytes):
+    """An answer after which a byte comes twenty times a second, until the client hangs up or the test ends."""
+
+    __slots__ = ()
+
+
 def an_answer(
     status: str = "200 OK",
     body: bytes = b"",
@@ -103,6 +109,10 @@ class RawServer:
             connection.sendall(answer)
             if isinstance(answer, HeldOpen):
                 connection.recv(1)
+            if isinstance(answer, Dripping):
+                connection.settimeout(0.05)
+                while not _hung_up(connection):
+                    connection.sendall(b"x")
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         return connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
@@ -112,3 +122,11 @@ class RawServer:
         if callable(self._answers):
             return self._answers(request)
         return self._answers[min(len(self.requests), len(self._answers)) - 1]
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    """Wait as long as the connection's timeout for its end; whether it came."""
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False

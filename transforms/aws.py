@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 30.0
+"""From a request to the end of its answer, so that nobody is held for ever by one that drips. A body that takes longer
+goes on by a further request (see `downloads.py`)."""
 SQS_READ_TIMEOUT_S = 30.0
 """SQS holds a long poll for up to 20 seconds before it answers."""
 MAX_ATTEMPTS = 3

@@ -37,11 +37,11 @@ RETRIES: RetryConfig = {
 
 
 def client_options() -> ClientConfig:
-    """Answer HTTP options: each piece of an answer has to come in time, all of it may take as long as it takes."""
+    """Answer HTTP options: each piece of an answer has to come in time, and all of it."""
     return {
         "connect_timeout": timedelta(seconds=aws.CONNECT_TIMEOUT_S),
         "read_timeout": timedelta(seconds=aws.READ_TIMEOUT_S),
-        "timeout": "12h",  # the default of 30 s cuts slow bodies; it cannot be switched off, so: SQS's longest lease
+        "timeout": timedelta(seconds=aws.ANSWER_TIMEOUT_S),
     }
 
 

@@ -18,7 +18,7 @@ from transforms.failures import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from transforms.objects import Objects
+    from transforms.objects import Objects, OpenObject
     from transforms.records import ObjectRef
 
 MAX_RESUMPTIONS = 5
@@ -44,23 +44,30 @@ class Download:
     etag: str | None
     pause: Callable[[float], None] = time.sleep
     """Waits so many seconds before a resumption."""
+    max_resumptions: int = MAX_RESUMPTIONS
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the bytes. Raises a `RecordError`; `BrokenTransferError` too where the object is not the same any more.
+        """Yield the bytes, as `chunks`."""
+        return self.chunks()
 
-        That one is tried again later, from the start, while an object that is gone for good would be set aside.
+    def chunks(self, opened: OpenObject | None = None) -> Iterator[bytes]:
+        """Yield the bytes, first those of `opened` if there is one.
+
+        Raises a `RecordError`; `BrokenTransferError` too where the object is not the same any more: that is tried again
+        later, from the start, while an object that is gone for good would be set aside.
         """
         offset = counted_from = 0
         failures = 0
         while True:
             try:
-                opened = self.connect().open(self.ref, offset=offset, if_match=self.etag)
+                opened = opened or self.connect().open(self.ref, offset=offset, if_match=self.etag)
                 for chunk in opened.chunks():
                     offset += len(chunk)
                     yield chunk
             except ObjectGoneError as error:
                 raise BrokenTransferError(f"the object changed while it was read, at byte {offset:,}") from error
             except _PASSING as error:
+                opened = None
                 if offset - counted_from >= PROGRESS_BYTES:
                     failures, counted_from = 0, offset
                 failures += 1
@@ -69,6 +76,6 @@ class Download:
                 return
 
     def _pause_before_resuming(self, failures: int, error: RecordError) -> None:
-        if failures > MAX_RESUMPTIONS or (self.etag is None and self.ref.version_id is None):
+        if failures > self.max_resumptions or (self.etag is None and self.ref.version_id is None):
             raise error
         self.pause(min(PAUSE_BASE_S * 2**failures, PAUSE_MAX_S))

@@ -224,7 +224,7 @@ class TimedOutError(RecordError):
 
 
 class BrokenTransferError(RecordError):
-    """Fewer bytes arrived than were announced."""
+    """Fewer bytes arrived than were announced, or more."""
 
     kind = FailureKind.BROKEN_TRANSFER
 

@@ -27,11 +27,12 @@ class OpenObject(Protocol):
 
     info: ObjectInfo
 
-    def read(self) -> bytes:
-        """Read the whole rest. Raises `RecordError`; fewer bytes than announced is `BrokenTransferError`."""
-
     def chunks(self) -> Iterator[bytes]:
-        """Read the rest in pieces. Raises as `read`."""
+        """Read the rest in pieces, never more than was announced.
+
+        Raises a `RecordError`: fewer bytes than announced, or more, is `BrokenTransferError`, and what does not end in
+        time `TimedOutError`.
+        """
 
 
 class Objects(Protocol):

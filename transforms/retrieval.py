@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from transforms.downloads import Download
+from transforms.downloads import MAX_RESUMPTIONS, Download
 from transforms.failures import TooLargeError
-from transforms.gzip_stream import GZIP_MAGIC, MAX_EXPANSION, inflate, inflate_whole, is_gzip
+from transforms.gzip_stream import MAX_EXPANSION, inflate, inflate_whole
 
 if TYPE_CHECKING:
     from transforms.byte_budget import ByteBudget, Reservation
     from transforms.objects import ObjectInfo, Objects, OpenObject
     from transforms.records import ObjectRef
     from transforms.settings import FetchSettings
+
+SMALL_RESUMPTIONS = 1
+"""Without progress between them: a small object holds a thread that others wait for, and comes again anyway."""
 
 Content = bytes | Callable[[], Iterator[bytes]]
 """Inflated bytes, already verified; or what reads and verifies them from the beginning, as often as it is called."""
@@ -42,12 +44,14 @@ def retrieve(
     """Open `ref` and read it if it is small. Waits for `budget`; raises a `RecordError` and then holds none of it."""
     opened, reservation = _open_within(budget, ref, connect, settings)
     try:
-        if opened.info.size <= settings.in_memory_bytes:
-            content, held_bytes = _read_small(opened, settings)
+        _refuse_too_large(opened, settings)
+        # The reference as notified, not the version that was found: reading by version is a permission of its own.
+        is_small = opened.info.size <= settings.in_memory_bytes
+        max_resumptions = SMALL_RESUMPTIONS if is_small else MAX_RESUMPTIONS
+        download = Download(connect, ref, opened.info.etag, pause, max_resumptions)
+        if is_small:
+            content, held_bytes = _inflate_small(b"".join(download.chunks(opened)), settings)
         else:
-            _refuse_too_large(opened, settings)
-            # The reference as notified, not the version that was found: reading by version is a permission of its own.
-            download = Download(connect, ref, opened.info.etag, pause)
             content, held_bytes = partial(inflate, download, max_bytes=settings.max_object_bytes), 0
     except BaseException:
         reservation.release()
@@ -68,11 +72,12 @@ def _open_within(
         except BaseException:
             reservation.release()
             raise
-        size = opened.info.size
-        if _worst_case_bytes(size, settings) <= reservation.size:
+        if _worst_case_bytes(opened.info.size, settings) <= reservation.size:
             return opened, reservation
-        # It is not what was notified: overwritten since. Waiting for more while holding some would be a deadlock.
+        # It is not what was notified: overwritten since, or a lie. Waiting for more while holding some would be a
+        # deadlock. Reserved is then what is enough for any size, since a server may name another one each time.
         reservation.release()
+        size = settings.in_memory_bytes
 
 
 def _worst_case_bytes(size: int, settings: FetchSettings) -> int:
@@ -81,9 +86,8 @@ def _worst_case_bytes(size: int, settings: FetchSettings) -> int:
     return size + min(size * MAX_EXPANSION, settings.in_memory_bytes)
 
 
-def _read_small(opened: OpenObject, settings: FetchSettings) -> tuple[Content, int]:
+def _inflate_small(stored: bytes, settings: FetchSettings) -> tuple[Content, int]:
     """Answer the content, and how many bytes it keeps in memory."""
-    stored = opened.read()
     content = inflate_whole(stored, limit=min(settings.in_memory_bytes, settings.max_object_bytes))
     if content is not None:
         return content, len(content)
@@ -91,10 +95,7 @@ def _read_small(opened: OpenObject, settings: FetchSettings) -> tuple[Content, i
 
 
 def _refuse_too_large(opened: OpenObject, settings: FetchSettings) -> None:
-    """Do not wait for the end of what is too large as it is; gzip is not measured by its stored size."""
+    """Do not wait for the end of what is too large as it is, gzip too: it can be endless and inflate to nothing."""
     size, limit = opened.info.size, settings.max_object_bytes
-    if size <= limit:
-        return
-    head = b"".join(islice(filter(None, opened.chunks()), len(GZIP_MAGIC)))
-    if not is_gzip(head):
+    if size > limit:
         raise TooLargeError(f"--max_object_bytes is {limit:,}; the object has {size:,} bytes")

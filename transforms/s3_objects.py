@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import obstore
 
 from transforms import aws
 from transforms.buckets import Buckets
-from transforms.failures import BrokenTransferError, UserError
+from transforms.failures import BrokenTransferError, TimedOutError, UnavailableError, UserError
 from transforms.objects import ObjectInfo
 from transforms.s3_answers import OBSTORE_ERRORS, answer_of, is_wrong_region
 from transforms.s3_errors import BOTO3_ERRORS, explain
@@ -56,7 +57,7 @@ class S3Objects:
                 and answer.object_size == offset
             ):
                 info = ObjectInfo(if_match, ref.version_id, offset)
-                return _Opened(ref.url, info, 0, lambda: b"", lambda: iter(()))
+                return _Opened(ref.url, info, 0, lambda: iter(()))
             raise explain(error, ref.url) from error
 
     def _open_where_it_is(self, ref: ObjectRef, offset: int, if_match: str | None) -> OpenObject:
@@ -78,34 +79,22 @@ class S3Objects:
 class _Opened:
     """Implements `objects.OpenObject` over either client."""
 
-    def __init__(
-        self, url: str, info: ObjectInfo, length: int, read: Callable[[], bytes], stream: Callable[[], Iterator[bytes]]
-    ) -> None:
+    def __init__(self, url: str, info: ObjectInfo, length: int, stream: Callable[[], Iterator[bytes]]) -> None:
         self.info = info
         self._url = url
         self._length = length
-        self._read = read
         self._stream = stream
-
-    def read(self) -> bytes:
-        try:
-            body = self._read()
-        except _ERRORS as error:
-            raise explain(error, self._url) from error
-        self._check(len(body))
-        return body
 
     def chunks(self) -> Iterator[bytes]:
         received = 0
         try:
             for chunk in self._stream():
                 received += len(chunk)
+                if received > self._length:  # a chunked body need not keep to the length beside it, nor ever end
+                    break
                 yield chunk
         except _ERRORS as error:
             raise explain(error, self._url) from error
-        self._check(received)
-
-    def _check(self, received: int) -> None:
         if received != self._length:
             raise BrokenTransferError(f"{self._url}: got {received:,} bytes, {self._length:,} were announced")
 
@@ -122,18 +111,27 @@ def _open_with_obstore(store: S3Store, ref: ObjectRef, offset: int, etag: str | 
     meta = result.meta
     info = ObjectInfo(_unquoted(meta["e_tag"]), meta["version"], meta["size"])
     start, stop = result.range
-    return _Opened(
-        ref.url, info, stop - start, lambda: bytes(result.bytes()), lambda: result.stream(min_chunk_size=CHUNK_BYTES)
-    )
+    return _Opened(ref.url, info, stop - start, lambda: result.stream(min_chunk_size=CHUNK_BYTES))
 
 
 def _open_with_boto3(client: Any, ref: ObjectRef, offset: int, etag: str | None) -> OpenObject:  # noqa: ANN401 - aws.py
     options = {"VersionId": ref.version_id, "IfMatch": etag, "Range": f"bytes={offset}-" if offset else None}
     wanted = {name: value for name, value in options.items() if value is not None}
+    ends_at = time.monotonic() + aws.ANSWER_TIMEOUT_S
     answer = client.get_object(Bucket=ref.bucket, Key=ref.key, **wanted)
-    body, length = answer["Body"], answer["ContentLength"]
+    length = answer.get("ContentLength")
+    if length is None:
+        raise UnavailableError(f"{ref.url}: the answer does not say how long it is")
     info = ObjectInfo(_unquoted(answer.get("ETag")), answer.get("VersionId"), offset + length)
-    return _Opened(ref.url, info, length, body.read, lambda: body.iter_chunks(CHUNK_BYTES))
+    return _Opened(ref.url, info, length, lambda: _pieces(answer["Body"], ref.url, ends_at))
+
+
+def _pieces(body: Any, url: str, ends_at: float) -> Iterator[bytes]:  # noqa: ANN401 - aws.py
+    # The body's own methods wait for all that they are asked for, however slowly it comes.
+    while piece := body._raw_stream.read1(CHUNK_BYTES):  # noqa: SLF001 - see above
+        yield piece
+        if time.monotonic() > ends_at:
+            raise TimedOutError(f"{url}: the answer did not end within {aws.ANSWER_TIMEOUT_S:.0f} s")
 
 
 def _unquoted(etag: str | None) -> str | None:

@@ -50,6 +50,8 @@ class World:
     directory: Path
     name: str = field(default_factory=lambda: f"w-{uuid.uuid4()}")
     etags: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """What notifications say; 40 of keys that are not in it."""
 
     def __post_init__(self) -> None:
         """Make what there is to make."""
@@ -103,7 +105,11 @@ class World:
                 "eventName": "ObjectCreated:Put",
                 "s3": {
                     "bucket": {"name": self.name},
-                    "object": {"key": key, "size": 40, "eTag": self.etags.get(key, "0" * 32)},
+                    "object": {
+                        "key": key,
+                        "size": self.sizes.get(key, 40),
+                        "eTag": self.etags.get(key, "0" * 32),
+                    },
                 },
             }
             for key in keys

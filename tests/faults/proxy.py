@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from tests.faults.answers import refusal
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from typing import Any
 
 LIMIT = 64 * 1024 * 1024
@@ -33,6 +35,8 @@ class Event:
     """`ReceiveMessage` and so on; of S3 the method."""
     bucket: str = ""
     key: str = ""
+    offset: int = 0
+    """Of a range, where it begins."""
     handles: tuple[str, ...] = ()
     """The receipt handles that it names."""
     delays_s: tuple[int, ...] = ()
@@ -52,10 +56,12 @@ class Fault:
     """What to do to requests: `times` of them, or all while it is on."""
 
     what: str
-    """`503`, `403`, `hang up`, `stall`, `cut`, `lose the answer`, `drip` (the body takes `seconds`) or `late`."""
+    """`503`, `403`, `hang up`, `stall`, `cut`, `lose the answer`, `late`, `lie`, `drip` (the body takes `seconds`)."""
     applies: Callable[[Event], bool]
     times: int | None = None
     seconds: float = 0.0
+    answer: Callable[[Event], AsyncIterator[bytes]] | None = None
+    """Of a `lie`: what is said instead of the server's answer, piece by piece; then the connection ends."""
     hits: int = 0
 
 
@@ -113,6 +119,15 @@ class Proxy:
         fault = Fault(what, applies, times, seconds)
         self._faults = [*self._faults, fault]
         return fault
+
+    def lie(
+        self,
+        answer: Callable[[Event], AsyncIterator[bytes]],
+        applies: Callable[[Event], bool],
+        times: int | None = None,
+    ) -> None:
+        """Answer requests without asking the server."""
+        self._faults = [*self._faults, Fault("lie", applies, times, answer=answer)]
 
     def end(self, fault: Fault) -> None:
         """End a fault."""
@@ -218,9 +233,9 @@ class Proxy:
         event = _event(service, request)
         fault = self._fault_of(event)
         what, event.fault = (fault.what, fault.what) if fault else ("", "")
-        if what in {"hang up", "stall"} or what.isdigit():
+        if what in {"hang up", "stall", "lie"} or what.isdigit():
             self._log(event)
-            return await self._answer_here(service, event, writer, fault)
+            return await self._answer_here(event, writer, fault)
         if what == "late" and fault is not None:
             await asyncio.sleep(fault.seconds)
         upstream[1].write(request.head + request.body)
@@ -239,12 +254,19 @@ class Proxy:
         lives = what not in {"cut", "lose the answer"}
         return lives and "close" not in answer.headers.get("connection", "").lower()
 
-    async def _answer_here(self, service: str, event: Event, writer: asyncio.StreamWriter, fault: Fault | None) -> bool:
-        """Refuse a request without asking the server, or say nothing for as long as the fault lasts."""
+    async def _answer_here(self, event: Event, writer: asyncio.StreamWriter, fault: Fault | None) -> bool:
+        """Refuse a request without asking the server, lie, or say nothing for as long as the fault lasts."""
         if event.fault.isdigit():
-            writer.write(_refusal(service, event, int(event.fault)))
+            writer.write(refusal(event, int(event.fault)))
             await writer.drain()
             return True
+        if fault is not None and fault.answer is not None:
+            async for piece in fault.answer(event):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)  # where the client takes all at once, others have their turn too
+            writer.close()
+            await writer.wait_closed()  # an abort would take back what is on its way
         if event.fault == "stall":
             while fault in self._faults:  # noqa: ASYNC110 - another thread ends it
                 await asyncio.sleep(0.05)
@@ -320,17 +342,5 @@ def _event(service: str, request: _Message) -> Event:
         event.delays_s = tuple(entry.get("VisibilityTimeout", 0) for entry in entries)
     else:
         event.bucket, _, event.key = unquote(urlsplit(target).path).removeprefix("/").partition("/")
+        event.offset = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
     return event
-
-
-def _refusal(service: str, event: Event, status: int) -> bytes:
-    """Say no as AWS says it."""
-    code = "AccessDenied" if status == 403 else "SlowDown" if status == 429 else "ServiceUnavailable"
-    if service == "sqs":
-        body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "told to"}).encode()
-        kind = "application/x-amz-json-1.0"
-    else:
-        body = f"<Error><Code>{code}</Code><Message>told to</Message></Error>".encode()
-        kind = "application/xml"
-    head = f"HTTP/1.1 {status} No\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + (b"" if event.operation == "HEAD" else body)

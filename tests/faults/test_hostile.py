@@ -1,14 +1,12 @@
-"""Poison, partial failure, bombs: each has a fate with its reason, and its neighbours do not notice."""
+"""Poison, partial failure: each has a fate with its reason, and its neighbours do not notice."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import random
 from typing import TYPE_CHECKING
 
-from tests.command import until
 from tests.faults.conftest import choose, histogram
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from tests.faults.conftest import World
     from tests.faults.proxy import Event
 
-MIB = 1024 * 1024
 PROCESSOR = "--processor=tests.faults.processors:poison"
 
 MISDEEDS = {
@@ -124,46 +121,3 @@ def _puts(events: Sequence[Event], world: World) -> list[str]:
     """Every result and dead letter that was written; not what the start writes to see that it can."""
     puts = (e.key for e in events if e.operation == "PUT" and e.bucket == world.output and e.status == 200)
     return [key for key in puts if key.startswith((world.name, "_dead_letters/"))]
-
-
-def test_bombs_and_giants(world: World, figures: Callable[..., None]) -> None:
-    """Bounded memory, a reason, and the neighbours are stored."""
-    line = b"x" * MIB
-    bomb = io.BytesIO()
-    with gzip.GzipFile(fileobj=bomb, mode="wb", compresslevel=9) as stream:
-        for _ in range(choose(2000, 300)):
-            stream.write(bytes(MIB))
-    assert choose(2000, 300) * MIB / bomb.tell() > 900
-    world.put("bomb", bomb.getvalue())
-    world.put("members", gzip.compress(b"", 1) * 100_000)
-    world.put("lines", gzip.compress(line * 40, 1))
-    keys = [f"k{n}" for n in range(50)]
-    world.put_many(keys)
-    world.notify(["bomb"], ["members"], ["lines"], *([key] for key in keys))
-    options = ("--in_memory_bytes=1048576", "--max_read_bytes=16777216", "--max_object_bytes=134217728")
-    with world.job(*options, PROCESSOR, "--drain", "--idle_s=1", "--visibility_timeout_s=20") as job:
-        peak = {"kib": 0, "first": 0}
-
-        def ended() -> bool:
-            kib = job.peak_memory_kib()
-            peak["kib"] = max(peak["kib"], kib or 0)
-            return kib is None
-
-        job.wait_for_line("started:")
-        peak["first"] = job.peak_memory_kib() or 0
-        assert until(ended, 60), job
-        assert job.wait() == 0, job
-    letters = {letter["reference"]["key"]: letter for letter in world.dead_letters()}
-    assert {key: letter["kind"] for key, letter in letters.items()} == {"bomb": "too_large", "lines": "too_large"}
-    assert all(letter["detail"] for letter in letters.values())
-    results = world.results()
-    assert results.pop("members")["byte_size"] == 0
-    assert set(results) == set(keys)
-    grown = (peak["kib"] - peak["first"]) / 1024
-    figures(
-        bomb=f"{bomb.tell() / 1024:.0f} KiB to {choose(2000, 300)} MiB",
-        peak=f"{peak['kib'] / 1024:.0f} MiB",
-        over_start=f"{grown:.0f} MiB",
-        receives=histogram(world.proxy.receives()),
-    )
-    assert grown < 160, job

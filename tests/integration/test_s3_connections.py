@@ -23,7 +23,7 @@ by_either_client = pytest.mark.parametrize("key", ["logs/a.gz", "logs//a.gz"])
 
 def read(key: str) -> bytes:
     """Read an object of the server's."""
-    return S3Objects(REGION).open(an_object_ref(bucket="bucket", key=key, region=REGION)).read()
+    return b"".join(S3Objects(REGION).open(an_object_ref(bucket="bucket", key=key, region=REGION)).chunks())
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.builders import an_object_ref
 from tests.integration.conftest import REGION
-from tests.raw_server import STALL, HeldOpen, RawServer, an_answer, an_error
+from tests.raw_server import STALL, Dripping, HeldOpen, RawServer, an_answer, an_error
 from transforms import aws as transforms_aws
 from transforms.failures import (
     ArchivedError,
@@ -133,12 +133,7 @@ def test_a_key_that_looks_like_an_error_is_not_taken_for_one(serve_s3: Callable[
 
 
 @by_either_client
-@pytest.mark.parametrize(
-    "read", [lambda opened: opened.read(), lambda opened: list(opened.chunks())], ids=["read", "chunks"]
-)
-def test_fewer_bytes_than_announced_are_a_broken_transfer(
-    serve_s3: Callable[[RawServer], None], key: str, read: Callable[..., object]
-) -> None:
+def test_fewer_bytes_than_announced_are_a_broken_transfer(serve_s3: Callable[[RawServer], None], key: str) -> None:
     """The connection closed before the end, for the client's own attempt to go on too."""
     cut = an_answer(body=b"x" * 5_000, announced=100_000)
     rest = an_answer("206 Partial Content", b"x", announced=95_000, Content_Range="bytes 5000-99999/100000")
@@ -147,9 +142,52 @@ def test_fewer_bytes_than_announced_are_a_broken_transfer(
         opened = S3Objects(REGION).open(a_ref(key))
 
         with pytest.raises(BrokenTransferError, match=re.escape(f"s3://bucket/{key}: ")):
-            read(opened)
+            list(opened.chunks())
 
     assert 100_000 == opened.info.size
+
+
+@by_either_client
+def test_a_chunked_body_that_is_longer_than_announced_is_not_read_to_its_end(
+    serve_s3: Callable[[RawServer], None], key: str
+) -> None:
+    """It need not have one; by HTTP's rules the length beside it says nothing."""
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    with RawServer([HeldOpen(an_answer(announced=40, Transfer_Encoding="chunked") + chunk * 16)]) as server:
+        serve_s3(server)
+        opened = S3Objects(REGION).open(a_ref(key))
+
+        with pytest.raises(BrokenTransferError, match="bytes, 40 were announced"):
+            list(opened.chunks())
+
+    assert 40 == opened.info.size
+
+
+@by_either_client
+def test_an_answer_that_does_not_say_how_long_it_is_is_not_read(
+    serve_s3: Callable[[RawServer], None], key: str
+) -> None:
+    """S3 always says."""
+    answer = an_answer(body=b"4\r\nbody\r\n0\r\n\r\n", Transfer_Encoding="chunked")
+    with RawServer([answer.replace(b"Content-Length: 14\r\n", b"")]) as server:
+        serve_s3(server)
+
+        with pytest.raises(UnavailableError, match=re.escape(f"s3://bucket/{key}: ")):
+            S3Objects(REGION).open(a_ref(key))
+
+
+@by_either_client
+def test_a_body_that_drips_is_given_up_in_time(
+    serve_s3: Callable[[RawServer], None], monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """However often something comes."""
+    monkeypatch.setattr(transforms_aws, "ANSWER_TIMEOUT_S", 0.5)
+    with RawServer([Dripping(an_answer(body=b"", announced=1_000_000)), STALL]) as server:
+        serve_s3(server)
+        opened = S3Objects(REGION).open(a_ref(key))
+
+        with pytest.raises(TimedOutError, match=re.escape(f"s3://bucket/{key}: ")):
+            list(opened.chunks())
 
 
 def test_a_body_never_goes_on_with_another_object_s(serve_s3: Callable[[RawServer], None]) -> None:
@@ -160,7 +198,7 @@ def test_a_body_never_goes_on_with_another_object_s(serve_s3: Callable[[RawServe
         serve_s3(server)
 
         with pytest.raises(BrokenTransferError):
-            S3Objects(REGION).open(a_ref("logs/a.gz")).read()
+            b"".join(S3Objects(REGION).open(a_ref("logs/a.gz")).chunks())
 
     assert 2 == len(server.requests)
 
@@ -168,13 +206,13 @@ def test_a_body_never_goes_on_with_another_object_s(serve_s3: Callable[[RawServe
 @by_either_client
 @pytest.mark.usefixtures("impatient")
 def test_a_body_that_stalls_times_out(serve_s3: Callable[[RawServer], None], key: str) -> None:
-    """Each piece may take as long as the read timeout, all of them as long as they need."""
+    """Each piece may take as long as the read timeout."""
     with RawServer([HeldOpen(an_answer(body=b"half", announced=8)), STALL]) as server:
         serve_s3(server)
         opened = S3Objects(REGION).open(a_ref(key))
 
         with pytest.raises(TimedOutError, match=re.escape(f"s3://bucket/{key}: ")):
-            opened.read()
+            b"".join(opened.chunks())
 
 
 @by_either_client
@@ -223,7 +261,7 @@ def test_an_attempt_after_a_hiccup_succeeds(serve_s3: Callable[[RawServer], None
     with RawServer([an_error("500 Internal Server Error", "InternalError"), an_answer(body=b"body")]) as server:
         serve_s3(server)
 
-        assert b"body" == S3Objects(REGION).open(a_ref("logs/a.gz")).read()
+        assert b"body" == b"".join(S3Objects(REGION).open(a_ref("logs/a.gz")).chunks())
 
 
 @pytest.mark.parametrize(
@@ -248,7 +286,7 @@ def test_a_bucket_in_another_region_is_read_there(serve_s3: Callable[[RawServer]
         serve_s3(server)
         objects = S3Objects(REGION)
 
-        assert [b"body", b"body"] == [objects.open(a_ref("logs/a.gz")).read() for _ in range(2)]
+        assert [b"body", b"body"] == [b"".join(objects.open(a_ref("logs/a.gz")).chunks()) for _ in range(2)]
 
     asked = [("HEAD" if request.startswith("HEAD") else "GET", "/eu-west-3/" in request) for request in server.requests]
     assert ("GET", False) == asked[0]
@@ -270,6 +308,6 @@ def test_a_key_with_a_newline_is_asked_for_as_it_is(serve_s3: Callable[[RawServe
     with RawServer([an_answer(body=b"body")]) as server:
         serve_s3(server)
 
-        assert b"body" == S3Objects(REGION).open(a_ref("new\nline/../a")).read()
+        assert b"body" == b"".join(S3Objects(REGION).open(a_ref("new\nline/../a")).chunks())
 
     assert "GET /bucket/new%0Aline/../a HTTP/1.1" == server.requests[0].partition("\r\n")[0]

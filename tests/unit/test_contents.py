@@ -35,6 +35,7 @@ from transforms.settings import MIB, FetchSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from transforms.objects import OpenObject
     from transforms.records import ObjectRef
 
 LINES = [b"line %d" % number for number in range(5000)]
@@ -235,13 +236,13 @@ def test_what_inflates_to_too_much_is_refused_when_it_is_read(fetching: Fetching
 
 
 def test_a_stored_object_that_is_too_large_is_refused_at_once(fetching: Fetching) -> None:
-    """Without reading it to the limit; gzip is measured inflated."""
-    limited = FetchSettings(in_memory_bytes=10, max_object_bytes=len(STORED) - 1)
-    fetching.objects.chunk_bytes = 1
+    """Without reading it to the limit; gzip too, which can go on for ever and inflate to nothing."""
+    limited = FetchSettings(in_memory_bytes=10, max_object_bytes=1000)
 
-    with pytest.raises(TooLargeError, match=r"--max_object_bytes is .+; the object has 48,889 bytes"):
-        fetching.fetch(CONTENT, limited)
-    assert b"" == b"".join(fetching.fetch(gzip.compress(b"") * 5000, limited).chunks())
+    for stored in (bytes(1001), gzip.compress(b"") * 51):
+        with pytest.raises(TooLargeError, match=rf"--max_object_bytes is 1,000; the object has {len(stored):,} bytes"):
+            fetching.fetch(stored, limited)
+    assert b"" == b"".join(fetching.fetch(gzip.compress(b"") * 50, limited).chunks())
 
 
 def test_a_function_that_reads_nothing_has_its_stream_verified(fetching: Fetching) -> None:
@@ -405,13 +406,23 @@ def test_what_cannot_be_opened_holds_no_memory(fetching: Fetching, error: type[R
     assert [] == fetching.pauses
 
 
-def test_a_small_object_cut_short_holds_no_memory(fetching: Fetching) -> None:
-    """Nor is it read again here."""
+def test_a_small_object_cut_once_goes_on_where_it_was_cut(fetching: Fetching) -> None:
+    """That costs less than a way through the queue."""
     fetching.objects.fail_next(BrokenTransferError("cut"), after_bytes=10)
+
+    assert CONTENT == fetching.fetch().read()
+    assert [0, 10] == [opened.offset for opened in fetching.objects.opens]
+
+
+def test_a_small_object_cut_twice_holds_no_memory_and_no_thread(fetching: Fetching) -> None:
+    """Others wait for both, and it comes again."""
+    for _ in range(2):
+        fetching.objects.fail_next(BrokenTransferError("cut"), after_bytes=10)
 
     with pytest.raises(BrokenTransferError):
         fetching.fetch()
     assert 0 == fetching.budget.used
+    assert [0.2] == fetching.pauses
 
 
 @pytest.mark.parametrize(
@@ -452,6 +463,22 @@ def test_an_object_that_grew_since_it_was_notified_is_opened_again_with_memory_f
 
     assert CONTENT == content.read()
     assert len(CONTENT) == fetching.budget.used
+    assert 2 == len(fetching.objects.opens)
+
+
+def test_an_object_that_grows_whenever_it_is_opened_is_opened_twice(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time there is room for the worst case."""
+    open_it = fetching.objects.open
+
+    def grow(ref: ObjectRef, *, offset: int = 0, if_match: str | None = None) -> OpenObject:
+        fetching.objects.put(BUCKET, KEY, b"x" * 10 * (len(fetching.objects.opens) + 2))
+        return open_it(ref, offset=offset, if_match=if_match)
+
+    monkeypatch.setattr(fetching.objects, "open", grow)
+
+    assert 30 == len(fetching.fetch(stored=None, ref=an_object_ref(size=10)).read())
     assert 2 == len(fetching.objects.opens)
 
 

@@ -12,9 +12,7 @@ from transforms.s3_objects import _Opened
 @pytest.mark.parametrize("body", [b"123", b"12345"])
 def test_bytes_are_counted_whatever_the_client_says(body: bytes) -> None:
     """Both clients notice a cut themselves; this is for the day that one of them does not."""
-    opened = _Opened("s3://b/k", ObjectInfo("etag", None, 4), 4, lambda: body, lambda: iter([body]))
+    opened = _Opened("s3://b/k", ObjectInfo("etag", None, 4), 4, lambda: iter([body]))
 
     with pytest.raises(BrokenTransferError, match=f"s3://b/k: got {len(body)} bytes, 4 were announced"):
-        opened.read()
-    with pytest.raises(BrokenTransferError, match=f"got {len(body)} bytes"):
         list(opened.chunks())
