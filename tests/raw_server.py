@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Self
@@ -57,9 +58,9 @@ class RawServer:
     def __init__(
         self, answers: Sequence[bytes | None] | Callable[[str], bytes | None], *, tls: ssl.SSLContext | None = None
     ) -> None:
-        """`answers` may also be a function of the request's head."""
+        """`answers` may also be a function of the request."""
         self.requests: list[str] = []
-        """The head of each request."""
+        """Each request, with its body."""
         self._answers = answers
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -95,14 +96,14 @@ class RawServer:
                 self._run(self._serve, connection)
 
     def _serve(self, accepted: socket.socket) -> None:
-        head = b""
+        request = b""
         with contextlib.suppress(OSError), self._secured(accepted) as connection:  # it hangs up, or trusts us not
-            while b"\r\n\r\n" not in head:
+            while not _is_whole(request):
                 received = connection.recv(65536)
                 if not received:
                     return
-                head += received
-            answer = self._answer(head.decode())
+                request += received
+            answer = self._answer(request.decode())
             if answer is STALL:
                 connection.recv(1)  # until the client gives up, or the test ends
                 return
@@ -122,6 +123,12 @@ class RawServer:
         if callable(self._answers):
             return self._answers(request)
         return self._answers[min(len(self.requests), len(self._answers)) - 1]
+
+
+def _is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
 
 
 def _hung_up(connection: socket.socket) -> bool:

@@ -41,7 +41,7 @@ def server(aws_environment: pytest.MonkeyPatch) -> Iterator[RawServer]:
 
 def headers_of(request: str) -> dict[str, str]:
     """Read a request's headers, without what changes each time."""
-    lines = (line.partition(":") for line in request.split("\r\n")[1:] if line)
+    lines = (line.partition(":") for line in request.partition("\r\n\r\n")[0].split("\r\n")[1:])
     headers = {name.lower(): value.strip() for name, _, value in lines}
     signed = re.sub("SignedHeaders=[^,]*, Signature=.*", "", headers.pop("authorization"))
     return {n: v for n, v in headers.items() if n not in MEANT_TO_DIFFER | {"x-amz-date"}} | {"signed": signed}
@@ -57,6 +57,7 @@ def test_a_request_is_the_one_that_boto3_sends(server: RawServer) -> None:
     assert by_boto3["Messages"] == answer["Messages"]
     assert ours.split("\r\n")[0] == theirs.split("\r\n")[0]
     assert headers_of(theirs) == headers_of(ours)
+    assert theirs.partition("\r\n\r\n")[2] == ours.partition("\r\n\r\n")[2]
 
 
 def test_a_signature_covers_who_is_asked_what_and_when(server: RawServer) -> None:
