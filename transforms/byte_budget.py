@@ -45,6 +45,14 @@ class ByteBudget:
                     self._changed.notify_all()
         return Reservation(self, size)
 
+    def take_now(self, size: int, *, beside: int) -> bool:
+        """Reserve `size` bytes for whoever has `beside`, if they fit or there is nobody else; never wait."""
+        with self._changed:
+            fits = self._used == beside or self._used + size <= self._limit
+            if fits:
+                self._used += size
+        return fits
+
     def release(self, size: int) -> None:
         """Give `size` bytes back."""
         with self._changed:
@@ -63,6 +71,13 @@ class Reservation:
         self._budget = budget
         self.size = size
         """Bytes still reserved."""
+
+    def grow(self, size: int) -> bool:
+        """Reserve `size` bytes more if that needs no waiting; answer whether. To wait here could be a deadlock."""
+        has_grown = self._budget.take_now(size, beside=self.size)
+        if has_grown:
+            self.size += size
+        return has_grown
 
     def shrink(self, size: int) -> None:
         """Keep `size` bytes, at most what is reserved, and give back the others."""

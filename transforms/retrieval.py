@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from transforms.downloads import MAX_RESUMPTIONS, Download
 from transforms.failures import TooLargeError
-from transforms.gzip_stream import MAX_EXPANSION, inflate, inflate_whole
+from transforms.gzip_stream import inflate, inflate_whole, is_gzip
 
 if TYPE_CHECKING:
     from transforms.byte_budget import ByteBudget, Reservation
@@ -50,13 +50,12 @@ def retrieve(
         max_resumptions = SMALL_RESUMPTIONS if is_small else MAX_RESUMPTIONS
         download = Download(connect, ref, opened.info.etag, pause, max_resumptions)
         if is_small:
-            content, held_bytes = _inflate_small(b"".join(download.chunks(opened)), settings)
+            content = _inflate_small(b"".join(download.chunks(opened)), settings, reservation)
         else:
-            content, held_bytes = partial(inflate, download, max_bytes=settings.max_object_bytes), 0
+            content = partial(inflate, download, max_bytes=settings.max_object_bytes)
     except BaseException:
         reservation.release()
         raise
-    reservation.shrink(held_bytes)
     return Retrieved(opened.info, content, reservation)
 
 
@@ -66,13 +65,13 @@ def _open_within(
     """Reserve memory first and open then: S3 would not keep a connection for as long as memory may take."""
     size = settings.in_memory_bytes if ref.size is None else ref.size
     while True:
-        reservation = budget.acquire(_worst_case_bytes(size, settings))
+        reservation = budget.acquire(size if size <= settings.in_memory_bytes else 0)
         try:
             opened = connect().open(ref)
         except BaseException:
             reservation.release()
             raise
-        if _worst_case_bytes(opened.info.size, settings) <= reservation.size:
+        if not reservation.size < opened.info.size <= settings.in_memory_bytes:
             return opened, reservation
         # It is not what was notified: overwritten since, or a lie. Waiting for more while holding some would be a
         # deadlock. Reserved is then what is enough for any size, since a server may name another one each time.
@@ -80,18 +79,15 @@ def _open_within(
         size = settings.in_memory_bytes
 
 
-def _worst_case_bytes(size: int, settings: FetchSettings) -> int:
-    if size > settings.in_memory_bytes:
-        return 0
-    return size + min(size * MAX_EXPANSION, settings.in_memory_bytes)
-
-
-def _inflate_small(stored: bytes, settings: FetchSettings) -> tuple[Content, int]:
-    """Answer the content, and how many bytes it keeps in memory."""
-    content = inflate_whole(stored, limit=min(settings.in_memory_bytes, settings.max_object_bytes))
+def _inflate_small(stored: bytes, settings: FetchSettings, reservation: Reservation) -> Content:
+    """Inflate at once what is small, if there is memory for it now; else when it is read, piece by piece."""
+    limit = min(settings.in_memory_bytes, settings.max_object_bytes)
+    has_room = not is_gzip(stored) or reservation.grow(limit)
+    content = inflate_whole(stored, limit=limit) if has_room else None
+    reservation.shrink(len(stored if content is None else content))
     if content is not None:
-        return content, len(content)
-    return partial(inflate, (stored,), max_bytes=settings.max_object_bytes), len(stored)
+        return content
+    return partial(inflate, (stored,), max_bytes=settings.max_object_bytes)
 
 
 def _refuse_too_large(opened: OpenObject, settings: FetchSettings) -> None:

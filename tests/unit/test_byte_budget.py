@@ -129,3 +129,26 @@ def test_nothing_is_reserved_without_waiting() -> None:
     budget.acquire(100)
 
     assert 0 == budget.acquire(0).size
+
+
+def test_a_reservation_grows_if_there_is_room_and_never_waits() -> None:
+    """It gives back all of it."""
+    budget = ByteBudget(100)
+    first, second = budget.acquire(40), budget.acquire(40)
+
+    assert first.grow(20)
+    assert not second.grow(1)
+    assert (60, 40, 100) == (first.size, second.size, budget.used)
+
+    first.release()
+    second.release()
+    assert 0 == budget.used
+
+
+def test_the_only_reservation_grows_beyond_the_whole_budget() -> None:
+    """Else one object larger than it could never be worked on."""
+    budget = ByteBudget(100)
+    alone = budget.acquire(80)
+
+    assert alone.grow(80)
+    assert (160, 160) == (alone.size, budget.used)

@@ -443,6 +443,19 @@ def test_it_holds_what_it_keeps_in_memory_until_it_is_closed(
         content.read()
 
 
+def test_what_finds_no_memory_to_be_inflated_is_inflated_when_it_is_read(fetching: Fetching) -> None:
+    """To wait for more while holding some would be a deadlock, once several do so."""
+    other = fetching.budget.acquire(256 * MIB - len(STORED))
+
+    content = fetching.fetch(settings=SMALL)
+
+    assert not content.in_memory
+    assert 256 * MIB == fetching.budget.used
+    assert CONTENT == content.read()
+    other.release()
+    assert fetching.fetch(settings=SMALL).in_memory
+
+
 def test_memory_of_a_content_that_nobody_closed_comes_back(fetching: Fetching) -> None:
     """A runner may pickle it and throw it away."""
     content = fetching.fetch()
