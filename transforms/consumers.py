@@ -197,8 +197,11 @@ class Consumer:
         if message.receive_count > 2 * self._settings.give_up_after:
             delivery = replace(delivery, records=1)
             outcomes = [Failure.of(delivery, _received_too_often(message, self._settings.give_up_after))]
-        size = sum(outcome.size or 0 for outcome in outcomes if isinstance(outcome, ObjectRef))
-        lease = self.book.open(delivery, size=size, asked_at=asked_at)
+        refs = [outcome for outcome in outcomes if isinstance(outcome, ObjectRef)]
+        size = sum(ref.size or 0 for ref in refs)
+        # A failure would have set it aside by now: those that held it died.
+        alone = bool(refs) and message.receive_count > self._settings.give_up_after
+        lease = self.book.open(delivery, size=size, asked_at=asked_at, alone=alone)
         if lease is not None:
             self._buffer.add(Waiting(lease, outcomes))
         else:
