@@ -1,6 +1,6 @@
 """What was received and may not be started yet: in order, admitted by bytes, one at a time while an outage lasts.
 
-A message to be alone (`Lease.alone`) goes before all others, when nothing is in hand.
+A message to be alone (`Lease.alone`) goes before all others, when nothing is in hand and SQS knows of all that was.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class Buffer:
         """Whether something waits that was never tried."""
         return bool(self._fresh or self._suspects)
 
-    def add(self, waiting: Waiting) -> None:
-        """Put a newly received message at the end of the line, or in its place among those that are to be alone."""
+    def add(self, *received: Waiting) -> None:
+        """Put what one receive brought at the end of the line; what is to be alone takes its turn among its like."""
+        suspects = [waiting for waiting in received if waiting.lease.alone]
         with self._changed:
-            if waiting.lease.alone:
-                self._suspects = deque(sorted((*self._suspects, waiting), key=_turn))
-            else:
-                self._fresh.append(waiting)
+            self._fresh += [waiting for waiting in received if not waiting.lease.alone]
+            if suspects:
+                self._suspects = deque(sorted([*self._suspects, *suspects], key=_turn))
             self._changed.notify_all()
 
     def take(self, timeout_s: float) -> list[ObjectRef | Finished | Failure]:

@@ -160,8 +160,8 @@ class Consumer:
         else:
             self._empty_receive_at = self._clock()
         received_at = datetime.now(UTC)
-        for message in messages:
-            self._admit_one(message, received_at, asked_at)
+        opened = [self._open(message, received_at, asked_at) for message in messages]
+        self._buffer.add(*(waiting for waiting in opened if waiting))  # together: their order is the buffer's
         self._unreserve(reserved, unused=reserved - len(messages))
         if self._stop.is_set():
             self._give_back_unstarted()
@@ -189,7 +189,8 @@ class Consumer:
 
     # ── private
 
-    def _admit_one(self, message: Message, received_at: datetime, asked_at: float) -> None:
+    def _open(self, message: Message, received_at: datetime, asked_at: float) -> Waiting | None:
+        """Read a message and enter its lease; None for a copy of one that is held."""
         outcomes = parse_message(
             message, queue_url=self._settings.queue_url, received_at=received_at, rules=self._rules
         )
@@ -203,10 +204,10 @@ class Consumer:
         alone = bool(refs) and message.receive_count > self._settings.give_up_after
         lease = self.book.open(delivery, size=size, asked_at=asked_at, alone=alone)
         if lease is not None:
-            self._buffer.add(Waiting(lease, outcomes))
-        else:
-            EVENTS.count(FinishedKind.DUPLICATE_RECEIPT)
-            EVENTS.settled(Door.IGNORED)
+            return Waiting(lease, outcomes)
+        EVENTS.count(FinishedKind.DUPLICATE_RECEIPT)
+        EVENTS.settled(Door.IGNORED)
+        return None
 
     def _unreserve(self, reserved: int, *, unused: int) -> None:
         with self._lock:

@@ -57,7 +57,7 @@ class Lease:
     lost: bool = False
     """SQS made it visible again while we held it."""
     alone: bool = False
-    """It may be what killed the workers that held it: nothing else is in hand while it is, to die with this one."""
+    """It may be what killed the workers that held it: nothing else is in hand or leaving meanwhile, to die with it."""
 
     @property
     def message_id(self) -> str:
@@ -146,7 +146,7 @@ class LeaseBook:
             return False
         if lease.alone:
             with self._lock:
-                return not any(other.stage is Stage.IN_HAND for other in self._leases.values())
+                return all(other.stage is Stage.BUFFERED for other in self._leases.values())
         in_hand = self._bytes_in_hand
         return not in_hand or in_hand + lease.size <= self.settings.max_in_flight_bytes
 
@@ -190,6 +190,7 @@ class LeaseBook:
         with self._lock:
             lease.stage = Stage.BUFFERED
             lease.door = Door.IGNORED
+            self._end_alone(lease)
             lease.kinds.clear()
             lease.buckets.clear()
             lease.unsettled.update(range(lease.delivery.records))
@@ -209,6 +210,7 @@ class LeaseBook:
             if self.holds(lease):
                 del self._leases[lease.message_id]
                 self._suspects.discard(lease.message_id)
+                self._end_alone(lease)
 
     def due(self, now: float) -> list[Lease]:
         """Leases past half of their visibility timeout that may still be extended, the most urgent first."""
@@ -249,9 +251,11 @@ class LeaseBook:
             self._adopted[delivery.message_id] = lease
         return lease
 
+    def _end_alone(self, lease: Lease) -> None:
+        if lease is self._alone:
+            self._alone = None
+
     def _leave(self, lease: Lease) -> None:
         if lease.stage is Stage.IN_HAND:
             self._bytes_in_hand -= lease.size
-        if lease is self._alone:
-            self._alone = None
         lease.stage = Stage.LEAVING

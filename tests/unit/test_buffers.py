@@ -49,6 +49,11 @@ class _Line:
         """Start what may be started; answer the message ids."""
         return [outcome.delivery.message_id for outcome in self.buffer.take(0)]
 
+    def end(self, waiting: Waiting) -> None:
+        """Settle it, and let SQS know."""
+        self.book.leave(waiting.lease)
+        self.book.close(waiting.lease)
+
     def fail(self, waiting: Waiting) -> None:
         """End a probe that failed; it is held."""
         assert waiting is self.buffer.end_probe(waiting.lease)
@@ -134,16 +139,20 @@ def test_several_takers_never_start_a_message_twice(line: _Line) -> None:
 
 
 def test_a_message_that_is_to_be_alone_waits_for_what_is_in_hand_and_lets_nothing_start(line: _Line) -> None:
-    """If it kills this process, it takes nobody with it."""
+    """If it kills this process, it takes nobody with it, not even one whose delete is under way."""
     before = line.add("before")
     line.take()
     suspect = line.add("suspect", size=1000, records=2, alone=True)
     line.add("after", size=0)
     assert [] == line.take()
     line.book.leave(before.lease)
+    assert [] == line.take()
+    line.book.close(before.lease)
 
     assert [["suspect", "suspect"], []] == [line.take(), line.take()]
     line.book.leave(suspect.lease)
+    assert [] == line.take()
+    line.book.close(suspect.lease)
     assert ["after"] == line.take()
 
 
@@ -155,7 +164,7 @@ def test_two_messages_that_are_to_be_alone_are_started_one_after_the_other(line:
     for _ in range(3):
         [message_id] = line.take()
         started.append(message_id)
-        line.book.leave(waiting[message_id].lease)
+        line.end(waiting[message_id])
 
     assert ["a", "b", "c"] == sorted(started)
     assert ["test-event"] == line.take()
@@ -172,9 +181,24 @@ def test_whoever_stood_behind_a_killer_once_has_stood_before_it_too(give_up_afte
         }
         while (started := line.take()) != ["e"]:
             had_their_turn.update(started)
-            line.book.leave(waiting[started[0]].lease)
+            line.end(waiting[started[0]])
 
     assert set("abcdfgh") == had_their_turn
+
+
+def test_a_failed_probe_that_was_alone_lets_others_start(line: _Line) -> None:
+    """It is alone again when its turn comes again."""
+    probe = line.add("suspect", alone=True)
+    line.begin_outage()
+    line.take()
+    line.book.leave(probe.lease)
+    line.fail(probe)
+    line.add("a")
+    line.clock.advance(2)
+    assert [["a"], []] == [line.take(), line.take()]
+    line.guard.succeeded(SOURCE)
+
+    assert [] == line.take()
 
 
 # ── while an outage lasts

@@ -147,8 +147,9 @@ def test_a_message_that_came_often_goes_back_for_longer_but_not_for_ever(process
     while outcomes := process.take():
         for outcome in outcomes:
             process.settle(outcome, Door.RETURNED, "processor_error")
-    process.send()
-    first, fifth, tenth = (process.desk.returned[0][f"handle-{receives}"] for receives in (1, 5, 10))
+        process.send()
+    delays_s = {handle: delay_s for request in process.desk.returned for handle, delay_s in request.items()}
+    first, fifth, tenth = (delays_s[f"handle-{receives}"] for receives in (1, 5, 10))
 
     assert 0 < first <= 10 < fifth <= 160 < tenth <= 900
 
@@ -208,6 +209,7 @@ def test_a_message_received_more_than_twice_give_up_after_is_not_tried_again(pro
     process.receive(_message("ten", receives=10), _message("eleven", receives=11, keys=3))
     [tried] = process.take()
     process.settle(tried)
+    process.send()
     [given_up] = process.take()
 
     assert isinstance(tried, ObjectRef)
@@ -216,7 +218,7 @@ def test_a_message_received_more_than_twice_give_up_after_is_not_tried_again(pro
     assert "received 11 times and never settled; --give_up_after is 5" == given_up.detail
     process.settle(given_up, Door.SET_ASIDE, given_up.kind)
     process.send()
-    assert [["handle-ten", "handle-eleven"]] == process.desk.deleted
+    assert [["handle-ten"], ["handle-eleven"]] == process.desk.deleted
 
 
 def test_a_message_received_more_than_give_up_after_is_tried_alone(process: _Process) -> None:
@@ -227,6 +229,8 @@ def test_a_message_received_more_than_give_up_after_is_tried_alone(process: _Pro
     assert "six" == suspect.delivery.message_id
     assert [] == process.take()
     process.settle(suspect)
+    assert [] == process.take()
+    process.send()
     assert ["five", "one"] == [outcome.delivery.message_id for outcome in process.take()]
 
 
@@ -413,7 +417,7 @@ def test_nothing_new_is_started_after_a_stop(process: _Process) -> None:
     def and_then_a_message_comes() -> None:
         process.consumer._give_back_unstarted = give_back  # type: ignore[method-assign]
         give_back()
-        process.consumer._admit_one(_message("late"), RECEIVED_AT, process.clock())
+        process.consumer._buffer.add(process.consumer._open(_message("late"), RECEIVED_AT, process.clock()))
 
     process.consumer._give_back_unstarted = and_then_a_message_comes  # type: ignore[method-assign]
 
