@@ -186,6 +186,8 @@ class Consumer:
                 delivery.receive_count, base_s=settings.retry_base_s, max_s=settings.retry_max_s, rng=self._random
             )
             self.acknowledger.give_back(lease, delay_s=delay_s, reason=", ".join(lease.kinds))
+        if lease.alone:  # everything waits for it
+            self.acknowledger.flush()
 
     # ── private
 

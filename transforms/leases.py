@@ -145,8 +145,8 @@ class LeaseBook:
         if self._alone:
             return False
         if lease.alone:
-            with self._lock:
-                return all(other.stage is Stage.BUFFERED for other in self._leases.values())
+            with self._lock:  # a poll under way may bring one that is to have its turn before
+                return not self._reserved and all(other.stage is Stage.BUFFERED for other in self._leases.values())
         in_hand = self._bytes_in_hand
         return not in_hand or in_hand + lease.size <= self.settings.max_in_flight_bytes
 

@@ -156,6 +156,16 @@ def test_a_message_that_is_to_be_alone_waits_for_what_is_in_hand_and_lets_nothin
     assert ["after"] == line.take()
 
 
+def test_a_message_that_is_to_be_alone_waits_for_a_poll_under_way(line: _Line) -> None:
+    """What it brings would be held without a turn, and a crash would cost it a receive."""
+    line.book.reserve(1)
+    line.add("suspect", alone=True)
+    assert [] == line.take()
+    line.book.release(1)
+
+    assert ["suspect"] == line.take()
+
+
 def test_two_messages_that_are_to_be_alone_are_started_one_after_the_other(line: _Line) -> None:
     """Only one of them is the killer; and a message with nothing to do does not come between."""
     waiting = {message_id: line.add(message_id, alone=True) for message_id in "abc"}
