@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DEADLY = "--processor=tests.faults.processors:deadly"
 NEIGHBOURS = choose(200, 40)
 TIMEOUT_S = 240.0
+SLACK_S = 15.0
+"""For a machine that is busy with other things."""
 
 
 def _keys(world: World, guilty: str) -> list[str]:
@@ -111,9 +113,9 @@ def test_one_of_two_pipelines_is_killed(world: World, figures: Callable[..., Non
         assert job.wait() == 0, job
     world.assert_right(neighbours)
     world.check_order()
-    again = [
-        event.ended_at - killed_at for event in world.proxy.events for _, _, count, _ in event.messages if count > 1
-    ]
+    receives = [(event.ended_at - killed_at, m[0]) for event in world.proxy.events for m in event.messages]
+    held = {message_id for after_s, message_id in receives if after_s < 0}
+    again = [after_s for after_s, message_id in receives if after_s >= 0 and message_id in held]
     summaries = [line for line in job.lines_with("stopped: ") if not line.startswith("[")]
     figures(
         received_again=len(again),
@@ -122,6 +124,7 @@ def test_one_of_two_pipelines_is_killed(world: World, figures: Callable[..., Non
         summary=summaries[-1].partition("stopped: ")[2],
     )
     assert again, "nothing was in hand"
+    assert max(again) < visibility_s + SLACK_S, job
     assert len(summaries) == 1, job
     assert "1 crashed, what they held comes back by itself" in summaries[0]
     assert set(world.proxy.receives().values()) == {1, 2}, job
