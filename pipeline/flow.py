@@ -37,7 +37,7 @@ def build(root: beam.Pipeline, settings: Settings, outside: Outside | None = Non
     references = root | ReceiveReferences(settings.receive, consumer, bounded=settings.is_bounded)
     # A message received before may be done already: the result's name says so.
     fetched = references | FetchObjects(settings.fetch, objects=outside.objects, results=outside.results)
-    processed = fetched | ProcessObjects(settings.process)
-    return processed | WriteAndAcknowledge(
-        settings.write, consumer, results=outside.results, dead_letters=outside.dead_letters
-    )
+    write = WriteAndAcknowledge(settings.write, consumer, results=outside.results, dead_letters=outside.dead_letters)
+    # A call that hangs hands nothing on, and its worker ends: what it was about is settled out of turn.
+    processed = fetched | ProcessObjects(settings.process, write.last_word)
+    return processed | write

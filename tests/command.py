@@ -70,6 +70,11 @@ class Command:
         os.killpg(self._process.pid, signal.SIGKILL)
         self.wait()
 
+    def children(self) -> list[int]:
+        """Answer the ids of the processes that it started, the oldest first."""
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def peak_memory_kib(self) -> int | None:
         """Answer the most memory that it ever had, as Linux counts it; None once it has ended."""
         try:

@@ -1,19 +1,26 @@
-"""What was received and may not be started yet: in order, admitted by bytes, one at a time while an outage lasts."""
+"""What was received and may not be started yet: in order, admitted by bytes, one at a time while an outage lasts.
+
+A message to be alone (`Lease.alone`) goes before all others, when nothing is in hand and SQS knows of all that was.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
+import zlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transforms.queues import SQS_MAX_BATCH
-from transforms.records import Finished
+from transforms.records import Finished, ObjectRef
 
 if TYPE_CHECKING:
     from transforms.leases import Lease, LeaseBook
     from transforms.outages import OutageGuard
-    from transforms.records import Failure, ObjectRef
+    from transforms.records import Failure
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,18 +50,22 @@ class Buffer:
         self._changed = threading.Condition()
         self._fresh: deque[Waiting] = deque()
         self._held: deque[Waiting] = deque()
+        self._suspects: deque[Waiting] = deque()
         self._on_probe: dict[str, Waiting] = {}
         self._closed = False
 
     @property
     def has_fresh(self) -> bool:
         """Whether something waits that was never tried."""
-        return bool(self._fresh)
+        return bool(self._fresh or self._suspects)
 
-    def add(self, waiting: Waiting) -> None:
-        """Put a newly received message at the end of the line."""
+    def add(self, *received: Waiting) -> None:
+        """Put what one receive brought at the end of the line; what is to be alone takes its turn among its like."""
+        suspects = [waiting for waiting in received if waiting.lease.alone]
         with self._changed:
-            self._fresh.append(waiting)
+            self._fresh += [waiting for waiting in received if not waiting.lease.alone]
+            if suspects:
+                self._suspects = deque(sorted([*self._suspects, *suspects], key=_turn))
             self._changed.notify_all()
 
     def take(self, timeout_s: float) -> list[ObjectRef | Finished | Failure]:
@@ -83,9 +94,9 @@ class Buffer:
         """Hand out nothing any more; answer the leases that are here, each once. May be called again for late ones."""
         with self._changed:
             self._closed = True
-            leases = [waiting.lease for waiting in (*self._fresh, *self._held)]
-            self._fresh.clear()
-            self._held.clear()
+            leases = [waiting.lease for waiting in (*self._suspects, *self._fresh, *self._held)]
+            for line in (self._suspects, self._fresh, self._held):
+                line.clear()
         return leases
 
     def _take_now(self) -> list[ObjectRef | Finished | Failure]:
@@ -98,7 +109,7 @@ class Buffer:
         if self._closed:
             return None
         pausing = self._guard.pausing
-        line = self._fresh if self._fresh and (pausing or not self._held) else self._held
+        line = self._suspects or (self._fresh if self._fresh and (pausing or not self._held) else self._held)
         if not line or not self._book.fits(line[0].lease):
             return None
         probes = pausing and line[0].asks_outside
@@ -106,6 +117,24 @@ class Buffer:
             return None
         waiting = line.popleft()
         self._book.start(waiting.lease)
+        if waiting.lease.alone:
+            _tell(waiting)
         if probes:
             self._on_probe[waiting.lease.message_id] = waiting
         return waiting
+
+
+def _turn(waiting: Waiting) -> int:
+    """Place one that is to be alone among its like: at random, and the other way round at the next receive.
+
+    A crash costs a receive those that still wait behind it. Who stood behind a killer stands before it then.
+    """
+    delivery = waiting.lease.delivery
+    place = zlib.crc32(f"{delivery.message_id} {(delivery.receive_count + 1) // 2}".encode())
+    return place if delivery.receive_count % 2 else 0xFFFFFFFF - place
+
+
+def _tell(waiting: Waiting) -> None:
+    """Say which message is alone: if this process dies, the last lines of its log say of what."""
+    urls = ", ".join(outcome.url for outcome in waiting.outcomes if isinstance(outcome, ObjectRef))
+    log.warning("received %d times and never settled, tried alone: %s", waiting.lease.delivery.receive_count, urls)

@@ -160,8 +160,8 @@ class Consumer:
         else:
             self._empty_receive_at = self._clock()
         received_at = datetime.now(UTC)
-        for message in messages:
-            self._admit_one(message, received_at, asked_at)
+        opened = [self._open(message, received_at, asked_at) for message in messages]
+        self._buffer.add(*(waiting for waiting in opened if waiting))  # together: their order is the buffer's
         self._unreserve(reserved, unused=reserved - len(messages))
         if self._stop.is_set():
             self._give_back_unstarted()
@@ -186,10 +186,13 @@ class Consumer:
                 delivery.receive_count, base_s=settings.retry_base_s, max_s=settings.retry_max_s, rng=self._random
             )
             self.acknowledger.give_back(lease, delay_s=delay_s, reason=", ".join(lease.kinds))
+        if lease.alone:  # everything waits for it
+            self.acknowledger.flush()
 
     # ── private
 
-    def _admit_one(self, message: Message, received_at: datetime, asked_at: float) -> None:
+    def _open(self, message: Message, received_at: datetime, asked_at: float) -> Waiting | None:
+        """Read a message and enter its lease; None for a copy of one that is held."""
         outcomes = parse_message(
             message, queue_url=self._settings.queue_url, received_at=received_at, rules=self._rules
         )
@@ -197,13 +200,16 @@ class Consumer:
         if message.receive_count > 2 * self._settings.give_up_after:
             delivery = replace(delivery, records=1)
             outcomes = [Failure.of(delivery, _received_too_often(message, self._settings.give_up_after))]
-        size = sum(outcome.size or 0 for outcome in outcomes if isinstance(outcome, ObjectRef))
-        lease = self.book.open(delivery, size=size, asked_at=asked_at)
+        refs = [outcome for outcome in outcomes if isinstance(outcome, ObjectRef)]
+        size = sum(ref.size or 0 for ref in refs)
+        # A failure would have set it aside by now: those that held it died.
+        alone = bool(refs) and message.receive_count > self._settings.give_up_after
+        lease = self.book.open(delivery, size=size, asked_at=asked_at, alone=alone)
         if lease is not None:
-            self._buffer.add(Waiting(lease, outcomes))
-        else:
-            EVENTS.count(FinishedKind.DUPLICATE_RECEIPT)
-            EVENTS.settled(Door.IGNORED)
+            return Waiting(lease, outcomes)
+        EVENTS.count(FinishedKind.DUPLICATE_RECEIPT)
+        EVENTS.settled(Door.IGNORED)
+        return None
 
     def _unreserve(self, reserved: int, *, unused: int) -> None:
         with self._lock:

@@ -56,6 +56,8 @@ class Lease:
     buckets: list[str] = field(default_factory=list)
     lost: bool = False
     """SQS made it visible again while we held it."""
+    alone: bool = False
+    """It may be what killed the workers that held it: nothing else is in hand or leaving meanwhile, to die with it."""
 
     @property
     def message_id(self) -> str:
@@ -78,6 +80,8 @@ class LeaseBook:
         self._lock = threading.Lock()
         self._leases: dict[str, Lease] = {}
         self._adopted: dict[str, Lease] = {}
+        self._suspects: set[str] = set()
+        self._alone: Lease | None = None
         self._reserved = 0
         self._bytes_in_hand = 0
 
@@ -97,8 +101,13 @@ class LeaseBook:
         return self._reserved
 
     def reserve(self, wanted: int) -> int:
-        """Reserve room for up to `wanted` messages before asking SQS for them; answer how many may come."""
+        """Reserve room for up to `wanted` messages before asking SQS for them; answer how many may come.
+
+        Nothing while one is open that is to be alone: it could not be started, and a crash would cost it a receive.
+        """
         with self._lock:
+            if self._suspects:
+                return 0
             room = self.settings.max_in_flight - len(self._leases) - self._reserved
             granted = max(0, min(wanted, room))
             self._reserved += granted
@@ -109,7 +118,7 @@ class LeaseBook:
         with self._lock:
             self._reserved -= reserved
 
-    def open(self, delivery: Delivery, *, size: int, asked_at: float) -> Lease | None:
+    def open(self, delivery: Delivery, *, size: int, asked_at: float, alone: bool = False) -> Lease | None:
         """Enter a message received by a request sent at `asked_at`; None if it is a copy of one already held.
 
         The lease counts from the request: SQS's own clock started later. A copy's handle replaces the older one, and
@@ -124,13 +133,20 @@ class LeaseBook:
                 held.lost = False
                 return None
             self._adopted.pop(delivery.message_id, None)
-            lease = Lease(delivery, delivery.receipt_handle, size, asked_at, deadline)
+            lease = Lease(delivery, delivery.receipt_handle, size, asked_at, deadline, alone=alone)
+            if alone:
+                self._suspects.add(delivery.message_id)
             lease.unsettled.update(range(delivery.records))
             self._leases[delivery.message_id] = lease
             return lease
 
     def fits(self, lease: Lease) -> bool:
-        """Whether the bytes of a buffered lease may be started; one larger than the whole budget is let in alone."""
+        """Whether a buffered lease may be started: its bytes fit, or it is larger than the whole budget and alone."""
+        if self._alone:
+            return False
+        if lease.alone:
+            with self._lock:  # a poll under way may bring one that is to have its turn before
+                return not self._reserved and all(other.stage is Stage.BUFFERED for other in self._leases.values())
         in_hand = self._bytes_in_hand
         return not in_hand or in_hand + lease.size <= self.settings.max_in_flight_bytes
 
@@ -139,6 +155,8 @@ class LeaseBook:
         with self._lock:
             self._bytes_in_hand += lease.size
             lease.stage = Stage.IN_HAND
+            if lease.alone:
+                self._alone = lease
 
     def settle(self, delivery: Delivery, index: int, door: Door, *, kind: str, bucket: str | None) -> Lease | None:
         """Count one record out by its door; answer the lease when it was the last one, and it is now leaving.
@@ -172,6 +190,7 @@ class LeaseBook:
         with self._lock:
             lease.stage = Stage.BUFFERED
             lease.door = Door.IGNORED
+            self._end_alone(lease)
             lease.kinds.clear()
             lease.buckets.clear()
             lease.unsettled.update(range(lease.delivery.records))
@@ -190,6 +209,8 @@ class LeaseBook:
         with self._lock:
             if self.holds(lease):
                 del self._leases[lease.message_id]
+                self._suspects.discard(lease.message_id)
+                self._end_alone(lease)
 
     def due(self, now: float) -> list[Lease]:
         """Leases past half of their visibility timeout that may still be extended, the most urgent first."""
@@ -229,6 +250,10 @@ class LeaseBook:
             lease.unsettled.update(range(delivery.records))
             self._adopted[delivery.message_id] = lease
         return lease
+
+    def _end_alone(self, lease: Lease) -> None:
+        if lease is self._alone:
+            self._alone = None
 
     def _leave(self, lease: Lease) -> None:
         if lease.stage is Stage.IN_HAND:

@@ -112,9 +112,9 @@ class Pollers:
         if self._trouble is not None:
             log.warning("SQS answers again")
             self._trouble = None
+        self._admission.admit(messages, reserved=reserved, asked_at=asked_at)  # first: it may say that no more may come
         if len(messages) >= min(reserved, SQS_MAX_BATCH):
             self._busy.set()
         elif not self._closed.is_set():
             self._busy.clear()
-        self._admission.admit(messages, reserved=reserved, asked_at=asked_at)
         return True

@@ -15,6 +15,7 @@ from transforms.records import Failure, Finished, Pulse, Result
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from transforms.processing import LastWord
     from transforms.settings import ProcessSettings
 
 Processed = Result | Failure | Finished | Pulse
@@ -25,7 +26,8 @@ class ProcessObjects(beam.PTransform):
 
     Input: `Fetched`; everything else passes through untouched.
     Output: `Result`; `Failure` where the function raised, returned rubbish, or its content turned out broken.
-    Raises: nothing, whatever the function does; one that hangs ends the process after `max_processing_s`.
+    Raises: nothing, whatever the function does; one that hangs for `max_processing_s` is settled out of turn, and the
+    process ends.
     Repeats: the function is called again for a message that comes again; it should not mind.
     Memory: what the function keeps. One content at a time and thread.
 
@@ -33,11 +35,11 @@ class ProcessObjects(beam.PTransform):
     hand-over; larger ones are streamed in one thread beside it, so that an hour-long object holds up nobody.
     """
 
-    def __init__(self, settings: ProcessSettings) -> None:
-        """`settings.processor` names the function, or a class whose instances are called."""
+    def __init__(self, settings: ProcessSettings, last_word: LastWord | None = None) -> None:
+        """`settings.processor` names the function, or a class; `last_word`, which pickles, settles what hangs."""
         super().__init__()
         self._inline = settings.concurrency == 1
-        self._processor = ProcessWide(Processor, settings)
+        self._processor = ProcessWide(Processor, settings, last_word)
         self._pool = ProcessWide(_start_pool, self._processor, settings.concurrency)
 
     def expand(self, fetched: beam.PCollection) -> beam.PCollection[Processed]:

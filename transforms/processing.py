@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,20 +13,21 @@ from typing import TYPE_CHECKING, Any, cast
 from transforms.documents import result_document
 from transforms.events import EVENTS
 from transforms.failures import BadResultError, ProcessorError, RecordError, UserError
+from transforms.hangs import Watch
 from transforms.loading import described, load_callable
 from transforms.records import Failure, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transforms.contents import Fetched
     from transforms.records import ObjectRef
     from transforms.settings import ProcessSettings
 
 log = logging.getLogger(__name__)
 
-HUNG_EXIT_CODE = 70
-"""A worker ends with this when the user's function hangs; whoever supervises it starts another."""
-
 Process = Callable[["Fetched"], Any]
+LastWord = Callable[["Sequence[Failure]"], None]
 
 
 class Processor:
@@ -36,15 +36,21 @@ class Processor:
     A class's connection is so never shared: two threads on one database connection would commit each other's halves.
     """
 
-    def __init__(self, settings: ProcessSettings, *, clock: Callable[[], datetime] | None = None) -> None:
-        """Load `settings.processor`; raises `UserError` if that cannot be."""
+    def __init__(
+        self,
+        settings: ProcessSettings,
+        last_word: LastWord | None = None,
+        *,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """Load `settings.processor`; raises `UserError` if that cannot be. `last_word` settles what hangs."""
         self._made = load_callable(settings.processor, "--processor")
         self._is_class = inspect.isclass(self._made)
         self._now = clock or _now
         self._local = threading.local()
         self._instances: list[Any] = []
         self._running: dict[int, tuple[ObjectRef, float]] = {}
-        self._watch = _Watch(self._running, settings.max_processing_s)
+        self._watch = Watch(self._running, settings.max_processing_s, last_word or _nobody)
 
     def process(self, content: Fetched) -> Result | Failure:
         """Call the function and finish the content. Never raises: whatever the function does is its object's fate."""
@@ -92,32 +98,6 @@ class Processor:
         return cast("Process", function)
 
 
-class _Watch:
-    """Ends the process when one call lasts too long: a thread cannot be killed, its lease cannot be held for ever."""
-
-    def __init__(self, running: dict[int, tuple[ObjectRef, float]], limit_s: float) -> None:
-        self._running = running
-        self._limit_s = limit_s
-        self._closed = threading.Event()
-        threading.Thread(target=self._run, name="processing-watch", daemon=True).start()
-
-    def close(self) -> None:
-        self._closed.set()
-
-    def _run(self) -> None:
-        while not self._closed.wait(1):
-            now = time.monotonic()
-            for ref, started in list(self._running.values()):
-                if now - started > self._limit_s:
-                    log.critical(
-                        "the processor is at %s for over %s s (--max_processing_s); ending this worker",
-                        ref.url,
-                        self._limit_s,
-                    )
-                    logging.shutdown()
-                    os._exit(HUNG_EXIT_CODE)
-
-
 def check_processor(spec: str) -> None:
     """Raise `UserError` unless `spec` names a function of one argument, or a class whose instances are callable."""
     made = load_callable(spec, "--processor")
@@ -132,3 +112,7 @@ def _now() -> datetime:
 
 def _nothing() -> None:
     """What a processor without `close` has to close."""
+
+
+def _nobody(hung: Sequence[Failure]) -> None:
+    """Who settles where there is no last step."""

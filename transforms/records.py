@@ -161,7 +161,12 @@ MAX_TRACEBACK_CHARS = 20_000
 
 def traceback_text(error: BaseException) -> str:
     """Show where `error` came from and what it says, however much that is: its beginning and its end."""
-    text, half = "".join(traceback.format_exception(error)), MAX_TRACEBACK_CHARS // 2
+    return shortened("".join(traceback.format_exception(error)))
+
+
+def shortened(text: str) -> str:
+    """Keep the beginning and the end of a traceback that is too long."""
+    half = MAX_TRACEBACK_CHARS // 2
     return text if len(text) <= MAX_TRACEBACK_CHARS else f"{text[:half]}\n…\n{text[-half:]}"
 
 

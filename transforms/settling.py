@@ -14,8 +14,11 @@ from transforms.records import Door, Failure, Finished, Result, one_line
 from transforms.result_names import dead_letter_name, result_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transforms.consumers import Consumer
     from transforms.outages import OutageGuard
+    from transforms.process_wide import ProcessWide
     from transforms.settings import WriteSettings
     from transforms.stores import Store
 
@@ -106,3 +109,18 @@ def settle(consumer: Consumer, outcome: Outcome) -> None:
     delivery = source.ref.delivery if isinstance(source, Result) else source.delivery
     index = source.ref.index if isinstance(source, Result) else source.index
     consumer.settle(delivery, index, outcome.door, kind=outcome.kind, bucket=source.ref.bucket if source.ref else None)
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """Settles failures outside the flow, which may stand still, for a process that is about to end. It pickles."""
+
+    consumer: ProcessWide[Consumer]
+    settler: ProcessWide[Settler]
+
+    def __call__(self, failures: Sequence[Failure]) -> None:
+        """Bring them to their doors, tell SQS, give back what was not started and account for what is in hand."""
+        consumer = self.consumer.get()
+        for failure in failures:
+            settle(consumer, self.settler.get().store(failure))
+        consumer.close()

@@ -9,7 +9,7 @@ import apache_beam as beam
 from transforms.pools import WorkPool
 from transforms.process_wide import ProcessWide
 from transforms.records import Failure, Finished, Pulse, Result, Settled
-from transforms.settling import Outcome, Settler, settle
+from transforms.settling import LastWord, Outcome, Settler, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,11 @@ class WriteAndAcknowledge(beam.PTransform):
         self._pool = ProcessWide(_start_pool, self._settler, settings.concurrency)
         self._stores = (results, dead_letters)
         self._fsync = settings.fsync
+
+    @property
+    def last_word(self) -> LastWord:
+        """What settles failures when nothing flows any more and the process ends."""
+        return LastWord(self._consumer, self._settler)
 
     def expand(self, processed: beam.PCollection) -> beam.PCollection[Settled]:
         """One ParDo."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,3 +48,19 @@ def poison(content: Fetched) -> Any:  # noqa: ANN401, C901 - one misdeed for eac
         case _:
             data = content.read()
             return {"line_count": data.count(b"\n") + 1, "byte_size": len(data)}
+
+
+def deadly(content: Fetched) -> dict[str, int]:
+    """End the process, or take long, as the key says; count like the default otherwise."""
+    misdeed, _, seconds = content.ref.key.partition("-")
+    match misdeed:
+        case "segfaults":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hangs":
+            threading.Event().wait()
+        case "sleeps":
+            time.sleep(float(seconds))
+    data = content.read()
+    return {"line_count": data.count(b"\n") + 1, "byte_size": len(data)}

@@ -238,6 +238,18 @@ class Acknowledgement(RuleBasedStateMachine):
         assert 0 == book.reserved_count
         assert sum(in_hand) == book.bytes_in_hand
 
+    @invariant()
+    def what_may_kill_the_process_is_in_hand_alone(self) -> None:
+        """What was received more than `GIVE_UP_AFTER` times was held by those that died."""
+        in_hand = [lease for lease in self.consumer.book.open_leases() if lease.stage is Stage.IN_HAND]
+        suspects = [
+            lease
+            for lease in in_hand
+            if self.keys[lease.message_id] and GIVE_UP_AFTER < lease.delivery.receive_count <= 2 * GIVE_UP_AFTER
+        ]
+        assert suspects in ([], in_hand), "a crash would cost others a receive"
+        assert len(suspects) < 2
+
     def teardown(self) -> None:
         """When all is well again, everything is done before long: nothing is held, hidden or forgotten."""
         if not hasattr(self, "queue"):

@@ -27,10 +27,12 @@ class _Line:
         self.guard = OutageGuard(clock=self.clock)
         self.buffer = Buffer(self.book, self.guard)
 
-    def add(self, message_id: str, *, size: int = 1, records: int = 1) -> Waiting:
+    def add(
+        self, message_id: str, *, size: int = 1, records: int = 1, receive_count: int = 1, alone: bool = False
+    ) -> Waiting:
         """Receive a message of so many records and bytes."""
-        delivery = a_delivery(message_id=message_id, records=records)
-        lease = self.book.open(delivery, size=size, asked_at=self.clock())
+        delivery = a_delivery(message_id=message_id, records=records, receive_count=receive_count)
+        lease = self.book.open(delivery, size=size, asked_at=self.clock(), alone=alone)
         assert lease is not None
         waiting = Waiting(lease, [an_object_ref(delivery=delivery, index=index) for index in range(records)])
         self.buffer.add(waiting)
@@ -46,6 +48,11 @@ class _Line:
     def take(self) -> list[str]:
         """Start what may be started; answer the message ids."""
         return [outcome.delivery.message_id for outcome in self.buffer.take(0)]
+
+    def end(self, waiting: Waiting) -> None:
+        """Settle it, and let SQS know."""
+        self.book.leave(waiting.lease)
+        self.book.close(waiting.lease)
 
     def fail(self, waiting: Waiting) -> None:
         """End a probe that failed; it is held."""
@@ -126,6 +133,82 @@ def test_several_takers_never_start_a_message_twice(line: _Line) -> None:
         taker.join(JOIN_S)
 
     assert sorted(f"message-{number}" for number in range(500)) == sorted(taken)
+
+
+# ── what may have killed the workers that held it
+
+
+def test_a_message_that_is_to_be_alone_waits_for_what_is_in_hand_and_lets_nothing_start(line: _Line) -> None:
+    """If it kills this process, it takes nobody with it, not even one whose delete is under way."""
+    before = line.add("before")
+    line.take()
+    suspect = line.add("suspect", size=1000, records=2, alone=True)
+    line.add("after", size=0)
+    assert [] == line.take()
+    line.book.leave(before.lease)
+    assert [] == line.take()
+    line.book.close(before.lease)
+
+    assert [["suspect", "suspect"], []] == [line.take(), line.take()]
+    line.book.leave(suspect.lease)
+    assert [] == line.take()
+    line.book.close(suspect.lease)
+    assert ["after"] == line.take()
+
+
+def test_a_message_that_is_to_be_alone_waits_for_a_poll_under_way(line: _Line) -> None:
+    """What it brings would be held without a turn, and a crash would cost it a receive."""
+    line.book.reserve(1)
+    line.add("suspect", alone=True)
+    assert [] == line.take()
+    line.book.release(1)
+
+    assert ["suspect"] == line.take()
+
+
+def test_two_messages_that_are_to_be_alone_are_started_one_after_the_other(line: _Line) -> None:
+    """Only one of them is the killer; and a message with nothing to do does not come between."""
+    waiting = {message_id: line.add(message_id, alone=True) for message_id in "abc"}
+    line.add_finished("test-event")
+    started = []
+    for _ in range(3):
+        [message_id] = line.take()
+        started.append(message_id)
+        line.end(waiting[message_id])
+
+    assert ["a", "b", "c"] == sorted(started)
+    assert ["test-event"] == line.take()
+
+
+@pytest.mark.parametrize("give_up_after", range(2, 9))
+def test_whoever_stood_behind_a_killer_once_has_stood_before_it_too(give_up_after: int) -> None:
+    """A crash costs a receive those behind it; between --give_up_after and twice that, each has its turn."""
+    had_their_turn: set[str] = set()
+    for receive_count in range(give_up_after + 1, 2 * give_up_after + 1):
+        line = _Line()
+        waiting = {
+            message_id: line.add(message_id, receive_count=receive_count, alone=True) for message_id in "abcdefgh"
+        }
+        while (started := line.take()) != ["e"]:
+            had_their_turn.update(started)
+            line.end(waiting[started[0]])
+
+    assert set("abcdfgh") == had_their_turn
+
+
+def test_a_failed_probe_that_was_alone_lets_others_start(line: _Line) -> None:
+    """It is alone again when its turn comes again."""
+    probe = line.add("suspect", alone=True)
+    line.begin_outage()
+    line.take()
+    line.book.leave(probe.lease)
+    line.fail(probe)
+    line.add("a")
+    line.clock.advance(2)
+    assert [["a"], []] == [line.take(), line.take()]
+    line.guard.succeeded(SOURCE)
+
+    assert [] == line.take()
 
 
 # ── while an outage lasts
@@ -228,7 +311,8 @@ def test_a_closed_buffer_answers_each_message_once_and_starts_none(line: _Line) 
     line.begin_outage()
     line.take()
     line.fail(held)
-    assert [fresh.lease, held.lease] == line.buffer.close()
+    suspect = line.add("d", alone=True)
+    assert [suspect.lease, fresh.lease, held.lease] == line.buffer.close()
     late = line.add("c")
 
     assert [] == line.take()

@@ -144,10 +144,12 @@ def test_a_message_with_one_returned_record_goes_back_as_a_whole(process: _Proce
 def test_a_message_that_came_often_goes_back_for_longer_but_not_for_ever(process: _Process) -> None:
     """Its receive count decides, `retry_max_s` bounds it."""
     process.receive(*(_message(f"{receives}", receives=receives) for receives in (1, 5, 10)))
-    for outcome in process.take():
-        process.settle(outcome, Door.RETURNED, "processor_error")
-    process.send()
-    first, fifth, tenth = process.desk.returned[0].values()
+    while outcomes := process.take():
+        for outcome in outcomes:
+            process.settle(outcome, Door.RETURNED, "processor_error")
+        process.send()
+    delays_s = {handle: delay_s for request in process.desk.returned for handle, delay_s in request.items()}
+    first, fifth, tenth = (delays_s[f"handle-{receives}"] for receives in (1, 5, 10))
 
     assert 0 < first <= 10 < fifth <= 160 < tenth <= 900
 
@@ -205,7 +207,9 @@ def test_a_message_received_twice_is_worked_on_once_and_deleted_with_the_newer_h
 def test_a_message_received_more_than_twice_give_up_after_is_not_tried_again(process: _Process) -> None:
     """It probably kills workers; all its records are one failure."""
     process.receive(_message("ten", receives=10), _message("eleven", receives=11, keys=3))
-    tried, given_up = process.take()
+    [tried] = process.take()
+    process.settle(tried)
+    [given_up] = process.take()
 
     assert isinstance(tried, ObjectRef)
     assert isinstance(given_up, Failure)
@@ -213,7 +217,37 @@ def test_a_message_received_more_than_twice_give_up_after_is_not_tried_again(pro
     assert "received 11 times and never settled; --give_up_after is 5" == given_up.detail
     process.settle(given_up, Door.SET_ASIDE, given_up.kind)
     process.send()
-    assert [["handle-eleven"]] == process.desk.deleted
+    assert [["handle-ten"], ["handle-eleven"]] == process.desk.deleted
+
+
+def test_a_message_received_more_than_give_up_after_is_tried_alone(process: _Process) -> None:
+    """It may be what kills workers: a failure would have set it aside. SQS knows of it before others are started."""
+    process.receive(_message("five", receives=5), _message("six", receives=6), _message("one"))
+    [suspect] = process.take()
+
+    assert "six" == suspect.delivery.message_id
+    assert [] == process.take()
+    process.settle(suspect)
+    assert [["handle-six"]] == process.desk.deleted
+    assert ["five", "one"] == [outcome.delivery.message_id for outcome in process.take()]
+
+
+def test_nothing_is_received_while_a_message_is_held_that_is_to_be_alone(process: _Process) -> None:
+    """It could not be started, and if that one kills this process it has lost a receive."""
+    process.receive(_message("six", receives=6))
+    assert 0 == process.consumer.reserve()
+    [suspect] = process.take()
+    assert 0 == process.consumer.reserve()
+    process.settle(suspect)
+
+    assert 10 == process.consumer.reserve()
+
+
+def test_what_asks_nothing_of_anybody_kills_nobody(process: _Process) -> None:
+    """A test event need not be alone, however often it comes."""
+    process.receive(a_message(body=a_test_event(), receive_count=6), _message("one"))
+
+    assert 2 == len(process.take())
 
 
 def test_nothing_is_received_while_nobody_takes(process: _Process) -> None:
@@ -380,7 +414,7 @@ def test_nothing_new_is_started_after_a_stop(process: _Process) -> None:
     def and_then_a_message_comes() -> None:
         process.consumer._give_back_unstarted = give_back  # type: ignore[method-assign]
         give_back()
-        process.consumer._admit_one(_message("late"), RECEIVED_AT, process.clock())
+        process.consumer._buffer.add(process.consumer._open(_message("late"), RECEIVED_AT, process.clock()))
 
     process.consumer._give_back_unstarted = and_then_a_message_comes  # type: ignore[method-assign]
 

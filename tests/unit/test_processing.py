@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
 
 from tests.builders import ETAG, an_object_ref
-from tests.by_hand import Waits
-from transforms import processing
 from transforms.contents import Fetched
 from transforms.events import EVENTS
 from transforms.failures import CorruptGzipError, FailureKind, ObjectGoneError, TooLargeError, UserError
-from transforms.processing import HUNG_EXIT_CODE, Processor, check_processor
+from transforms.processing import Processor, check_processor
 from transforms.records import Failure, Result
 from transforms.settings import ProcessSettings
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 JOIN_S = 10
-SLOW = "slow.gz"
 
 Make = Callable[[object], Processor]
 returned: dict[str, object] = {}
@@ -216,12 +210,6 @@ def ignore_the_content(content: Fetched) -> dict[str, int]:
 def read_a_little(content: Fetched) -> dict[str, str]:
     """Read the beginning only."""
     return {"first": next(content.chunks()).decode()}
-
-
-def hang(content: Fetched) -> NoReturn:
-    """Never return."""
-    threading.Event().wait()
-    raise AssertionError
 
 
 # ── functions and classes
@@ -431,55 +419,6 @@ def test_the_memory_of_a_content_is_free_after_it(make: Make, function: Callable
     assert [True] == freed
     with pytest.raises(ValueError, match="is closed"):
         content.read()
-
-
-# ── a function that never returns
-
-
-def test_a_function_that_hangs_ends_the_worker_and_the_log_says_at_which_object() -> None:
-    """A thread cannot be killed; whoever supervises the worker starts another."""
-    program = f"""
-from tests.builders import an_object_ref
-from transforms.contents import Fetched
-from transforms.processing import Processor
-from transforms.settings import ProcessSettings
-
-processor = Processor(ProcessSettings(processor="{__name__}:hang", max_processing_s=0))
-processor.process(Fetched(an_object_ref(), b"", size=0))
-"""
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-
-    assert HUNG_EXIT_CODE == ended.returncode
-    assert f"the processor is at {an_object_ref().url} for over 0 s (--max_processing_s)" in ended.stderr
-
-
-class _Exited(BaseException):
-    """In place of the end of the process."""
-
-
-@pytest.mark.parametrize(("started_s_ago", "ends"), [(59.0, False), (61.0, True)])
-def test_a_worker_ends_only_when_one_call_lasts_too_long(
-    monkeypatch: pytest.MonkeyPatch, *, started_s_ago: float, ends: bool
-) -> None:
-    """However many there were before; the same as above in this process, with time in the test's hand."""
-    codes: list[int] = []
-
-    def leave(code: int) -> NoReturn:
-        codes.append(code)
-        raise _Exited
-
-    monkeypatch.setattr(processing, "os", SimpleNamespace(_exit=leave))
-    monkeypatch.setattr(processing, "time", SimpleNamespace(monotonic=lambda: 1000.0))
-    monkeypatch.setattr(processing.logging, "shutdown", lambda: None)
-    watch = object.__new__(processing._Watch)
-    watch._limit_s = 60
-    watch._running = {1: (an_object_ref(), 999.0), 2: (an_object_ref(key=SLOW), 1000 - started_s_ago)}
-    watch._closed = Waits(in_vain=lambda: len(watch._closed.timeouts_s) > 1 and watch.close())
-
-    with pytest.raises(_Exited) if ends else contextlib.nullcontext():
-        watch._run()
-
-    assert [HUNG_EXIT_CODE] * ends == codes
 
 
 # ── at the start of the job

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import pickle
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import BUCKET, ETAG, QUEUE_URL, a_delivery, an_object_ref
+from tests.builders import BUCKET, ETAG, QUEUE_URL, a_delivery, a_message, a_notification, an_object_ref
 from tests.steps import TIMEOUT_S, outputs_of
 from transforms.consumers import Consumer
 from transforms.events import EVENTS
-from transforms.failures import CorruptGzipError, FailureKind, FinishedKind, UnavailableError, WriteFailedError
+from transforms.failures import (
+    CorruptGzipError,
+    FailureKind,
+    FinishedKind,
+    ProcessorError,
+    UnavailableError,
+    WriteFailedError,
+)
 from transforms.process_wide import ProcessWide
 from transforms.records import Door, Failure, Finished, Pulse, Result, Settled
 from transforms.result_names import dead_letter_name, result_name
@@ -123,13 +131,16 @@ class _Step:
         on_output: Callable[[int], object] = lambda _: None,
     ) -> list[Settled]:
         """Run the step over `elements`."""
-        step = WriteAndAcknowledge(
+        return outputs_of(self.make(fsync=fsync), elements, outputs=outputs, on_output=on_output)
+
+    def make(self, *, fsync: bool = False) -> WriteAndAcknowledge:
+        """Make the step itself."""
+        return WriteAndAcknowledge(
             WriteSettings(fsync=fsync, concurrency=2),
             self.consumer,
             results=ProcessWide(_results, self._name),
             dead_letters=ProcessWide(_dead_letters, self._name),
         )
-        return outputs_of(step, elements, outputs=outputs, on_output=on_output)
 
 
 @pytest.fixture
@@ -329,3 +340,36 @@ def test_what_has_nothing_to_do_waits_for_no_writer(step: _Step) -> None:
     )
 
     assert "test" == outputs[0].message_id
+
+
+# ── when nothing flows any more
+
+
+def test_the_last_word_settles_what_hangs_by_the_same_rules_and_tells_sqs(step: _Step) -> None:
+    """For the first time it goes back with a delay, and at --give_up_after receives it is set aside."""
+    first, fifth = step.open("first"), step.open("fifth", receive_count=5)
+    step.open("beside")
+    last_word = pickle.loads(pickle.dumps(step.make().last_word))  # noqa: S301 - our own
+
+    last_word([Failure.of(_ref(delivery), ProcessorError("did not return")) for delivery in (first, fifth)])
+
+    assert [dead_letter_name("fifth", 0)] == step.outside.done("letter")
+    assert ["fifth"] == step.outside.done("delete")
+    assert ["first"] == step.outside.done("return")
+    assert 0 < step.outside.delays_s[0] <= 10
+    assert {"set_aside": 1, "returned": 2} == {door: EVENTS.counts()[door] for door in ("set_aside", "returned")}
+
+
+def test_the_last_word_gives_back_at_once_what_was_not_started(step: _Step) -> None:
+    """It need not wait for its visibility timeout."""
+    consumer, hung = step.consumer.get(), step.open("hung")
+    body = a_notification("waiting.gz")
+    consumer.admit([a_message(message_id="waiting", body=body)], reserved=0, asked_at=consumer.now())
+
+    step.make().last_word([Failure.of(_ref(hung), ProcessorError("did not return"))])
+
+    assert {"waiting": 0} == {
+        message_id: delay_s
+        for message_id, delay_s in zip(step.outside.done("return"), step.outside.delays_s, strict=True)
+        if message_id != "hung"
+    }
