@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -52,7 +53,8 @@ class Fault:
     """What to do to requests: `times` of them, or all while it is on."""
 
     what: str
-    """`503`, `403`, `hang up`, `stall`, `cut`, `lose the answer`, `drip` (the body takes `seconds`) or `late`."""
+    """`503`, `403`, `echo 403` (the refusal repeats the request's head), `hang up`, `stall`, `cut`, `lose the answer`,
+    `drip` (the body takes `seconds`) or `late`."""
     applies: Callable[[Event], bool]
     times: int | None = None
     seconds: float = 0.0
@@ -218,6 +220,11 @@ class Proxy:
         event = _event(service, request)
         fault = self._fault_of(event)
         what, event.fault = (fault.what, fault.what) if fault else ("", "")
+        if what.startswith("echo "):
+            self._log(event)
+            writer.write(_refusal(service, event, int(what.removeprefix("echo ")), request.head.decode("latin-1")))
+            await writer.drain()
+            return True
         if what in {"hang up", "stall"} or what.isdigit():
             self._log(event)
             return await self._answer_here(service, event, writer, fault)
@@ -323,14 +330,15 @@ def _event(service: str, request: _Message) -> Event:
     return event
 
 
-def _refusal(service: str, event: Event, status: int) -> bytes:
+def _refusal(service: str, event: Event, status: int, message: str = "told to") -> bytes:
     """Say no as AWS says it."""
     code = "AccessDenied" if status == 403 else "SlowDown" if status == 429 else "ServiceUnavailable"
     if service == "sqs":
-        body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "told to"}).encode()
+        body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": message}).encode()
         kind = "application/x-amz-json-1.0"
     else:
-        body = f"<Error><Code>{code}</Code><Message>told to</Message></Error>".encode()
+        said = escape(message)
+        body = f"<Error><Code>{code}</Code><Message>{said}</Message><Signed>{said}</Signed></Error>".encode()
         kind = "application/xml"
     head = f"HTTP/1.1 {status} No\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + (b"" if event.operation == "HEAD" else body)
