@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LIMIT = 64 * 1024 * 1024
+SMALL = 64 * 1024
 HEADERS_END = b"\r\n\r\n"
 
 
@@ -46,6 +47,8 @@ class Event:
     messages: tuple[tuple[str, str, int, str], ...] = ()
     """Received: message id, receipt handle, receive count, body."""
     fault: str = ""
+    body: bytes = b""
+    """Of a small PUT."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +82,8 @@ class Proxy:
         self._upstream = (parts.hostname or "", parts.port or 80)
         self._faults: list[Fault] = []
         self._events: list[Event] = []
+        self.watch: Callable[[Event], None] | None = None
+        """Told of each event instead of the log, which would grow for hours; called in the proxy's thread."""
         self._changed = threading.Condition()
         self._ports = {"s3": 0, "sqs": 0}
         self._servers: dict[str, asyncio.Server] = {}
@@ -274,6 +279,9 @@ class Proxy:
         self._log(event)
 
     def _log(self, event: Event) -> None:
+        if self.watch is not None:
+            self.watch(event)
+            return
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
@@ -327,6 +335,8 @@ def _event(service: str, request: _Message) -> Event:
         event.delays_s = tuple(entry.get("VisibilityTimeout", 0) for entry in entries)
     else:
         event.bucket, _, event.key = unquote(urlsplit(target).path).removeprefix("/").partition("/")
+        if method == "PUT" and len(request.body) <= SMALL:
+            event.body = request.body
     return event
 
 
