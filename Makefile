@@ -9,8 +9,9 @@ PACKAGES := pipeline transforms tests benchmarks examples
 ARGS ?=
 
 FAULTS ?= full
+MINUTES ?= 10
 
-.PHONY: help check format faults bench clean environment
+.PHONY: help check format faults soak bench clean environment
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s  %s\n", $$1, $$2 }'
@@ -28,6 +29,9 @@ format: environment ## format the code and mend what the linter can
 
 faults: environment ## break S3, SQS and the job itself, at full length, and print the figures (FAULTS=short: a few minutes)
 	FAULTS=$(FAULTS) $(BIN)/python -m pytest -q -p no:cacheprovider tests/faults $(ARGS)
+
+soak: environment ## run the job at full speed through random faults; MINUTES=10; nothing may leak, nothing be lost
+	$(BIN)/python -m tests.faults.soak --minutes=$(MINUTES) $(ARGS)
 
 bench: environment ## measure the job beside a hand-written loop; ARGS="--objects=20000 --rounds=5" (see benchmarks/)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -9,8 +9,16 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from transforms.raised import traceback_text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+log = logging.getLogger(__name__)
 
 LIBRARIES = ("apache_beam", "boto3", "botocore", "google", "grpc", "s3transfer", "urllib3")
 OURS = ("__main__", "pipeline", "sqs_pipeline", "transforms")
@@ -36,6 +44,10 @@ def configure(level: str, log_format: str, *, pipeline: str = "") -> None:
     least = logging.INFO if level == "DEBUG" else logging.WARNING
     for library in LIBRARIES:
         logging.getLogger(library).setLevel(max(least, logging.getLevelName(level)))
+    # What nobody catches is told here too: Python would write it as it is, lines and escapes of the user's included.
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda error: _tell_uncaught(error.exc_type, error.exc_value, error.exc_traceback)
+    sys.unraisablehook = lambda error: _tell_uncaught(error.exc_type, error.exc_value, error.exc_traceback)
 
 
 class TextFormatter(logging.Formatter):
@@ -51,9 +63,9 @@ class TextFormatter(logging.Formatter):
         level = _SHORT.get(record.levelname, record.levelname)
         origin = "" if record.name.partition(".")[0] in OURS else f"{record.name}: "
         line = f"{self._prefix}{_time(record)} {level:<5} {printable(origin + record.getMessage())}"
-        if not record.exc_info:
+        if not record.exc_info or record.exc_info[1] is None:
             return line
-        trace = self.formatException(record.exc_info).splitlines()
+        trace = traceback_text(record.exc_info[1]).splitlines()
         return f"\n{self._prefix}    ".join((line, *map(printable, trace)))
 
 
@@ -78,8 +90,8 @@ class JsonFormatter(logging.Formatter):
         }
         event |= self._pipeline
         event |= {name: value for name, value in getattr(record, "fields", {}).items() if name not in event}
-        if record.exc_info:
-            event["traceback"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1] is not None:
+            event["traceback"] = traceback_text(record.exc_info[1]).rstrip("\n")
         return json.dumps(event, default=str)
 
 
@@ -93,6 +105,12 @@ def printable(text: str) -> str:
 def _time(record: logging.LogRecord) -> str:
     moment = datetime.fromtimestamp(record.created, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _tell_uncaught(
+    _class: type[BaseException], error: BaseException | None, _traceback: TracebackType | None = None
+) -> None:
+    log.error("an error that nobody catches", exc_info=error)
 
 
 def _matters(record: logging.LogRecord) -> bool:

@@ -46,6 +46,11 @@ class Command:
         self.wait()
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @property
     def log(self) -> list[str]:
         """The lines of its standard error up to now."""
         with self._changed:

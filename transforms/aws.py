@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from transforms.failures import UserError
+from transforms.untold import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +38,8 @@ MAX_CONNECTIONS = 64
 """At once for each client; more threads than that wait for one another instead of opening connections anew."""
 
 _REGION_LABEL = re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}")
+
+_NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#\w{1,8};")
 
 _making = threading.Lock()
 """boto3 sessions may not make clients in two threads at once."""
@@ -78,6 +82,14 @@ def region_of_queue(queue_url: str) -> str | None:
     except ValueError:  # not a URL: whoever opens the queue says so
         return None
     return next((label for label in host.split(".") if _REGION_LABEL.fullmatch(label)), None)
+
+
+@functools.cache
+def known_regions() -> frozenset[str]:
+    """Answer every region of S3 that boto3 knows. Asks nobody."""
+    known = botocore.session.Session()
+    partitions = known.get_available_partitions()
+    return frozenset(region for name in partitions for region in known.get_available_regions("s3", partition_name=name))
 
 
 def s3_place(location: str) -> tuple[str, str] | None:
@@ -123,10 +135,18 @@ def _client(service: str, region: str, *, signed: bool, attempts: int) -> Any:  
         s3={"us_east_1_regional_endpoint": "regional"},
     )
     try:
-        return _session(region).client(service, config=config)
+        made = _session(region).client(service, config=config)
+        made.meta.events.register("before-parse.s3.GetObject", _make_readable)
     except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is not a URL
         raise _configuration_error(error) from error
+    return made
+
+
+def _make_readable(response_dict: dict[str, Any], **_: object) -> None:
+    """Mend an error that quotes a key with control characters: no XML, and boto3 would not see that the key is gone."""
+    if response_dict["status_code"] >= HTTPStatus.MULTIPLE_CHOICES:
+        response_dict["body"] = _NO_XML.sub(b"?", response_dict["body"])
 
 
 def _configuration_error(error: Exception) -> UserError:
-    return UserError(f"The AWS configuration cannot be used: {error}")
+    return UserError(f"The AWS configuration cannot be used: {told(error)}")

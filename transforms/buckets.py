@@ -20,6 +20,7 @@ from obstore.store import S3Store
 
 from transforms import aws
 from transforms.failures import UserError
+from transforms.untold import told
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -72,7 +73,7 @@ def open_bucket(bucket: str, region: str, *, prefix: str | None = None) -> S3Sto
             credential_provider=credentials,
         )
     except (BotoCoreError, OSError) as error:
-        raise UserError(f"The AWS configuration cannot be used: {error}") from error
+        raise UserError(f"The AWS configuration cannot be used: {told(error)}") from error
     except BaseError as error:  # it says no more of certificates than that they are none
         reason = f"certificates in {certificates}" if certificates else str(error).partition("\n")[0]
         raise UserError(f"The AWS configuration cannot be used: {reason}") from error
@@ -89,8 +90,12 @@ class Buckets:
         self._found: dict[str, str] = {}
 
     def region(self, bucket: str, told: str | None = None) -> str:
-        """Answer the region to ask for `bucket`; `told` is what its notification says."""
-        return self._found.get(bucket) or told or self._region
+        """Answer the region to ask for `bucket`; `told` is what its notification says, if there is such a region.
+
+        A made-up one is nowhere, and each would cost a session and clients that live as long as the process. One that
+        is newer than boto3 is found by asking S3.
+        """
+        return self._found.get(bucket) or (told if told in aws.known_regions() else self._region)
 
     def store(self, bucket: str, region: str) -> S3Store:
         """Answer the store of `bucket`. Raises as `open_bucket`, and tries anew the next time."""

@@ -26,12 +26,14 @@ def result_document(fields: object, ref: ObjectRef, *, processed_at: datetime) -
     """
     if not isinstance(fields, Mapping):
         raise BadResultError(f"the processor returned {type(fields).__name__}; return a mapping of field to value")
-    if "source" in fields:
+    copied = dict(fields)  # what is checked is what is stored: a mapping of the user's may answer otherwise next time
+    bad_names = [name for name in copied if not isinstance(name, str)]
+    if bad_names:  # nothing of it is shown: it may be a piece of the content
+        raise BadResultError(f"the processor returned a field whose name is of type {type(bad_names[0]).__name__}")
+    named = {str.__str__(name): value for name, value in copied.items()}
+    if "source" in named:
         raise BadResultError("the processor returned a field named 'source', which names the object; rename it")
-    bad_names = [name for name in fields if not isinstance(name, str)]
-    if bad_names:
-        raise BadResultError(f"the processor returned a field named {bad_names[0]!r}; field names are strings")
-    document = {"processed_at": iso(processed_at), **fields, "source": _source(ref)}
+    document = {"processed_at": iso(processed_at), **named, "source": _source(ref)}
     try:
         return f"{_ENCODER.encode(document)}\n".encode()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

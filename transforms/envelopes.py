@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_ENVELOPES = 8
 """How many envelopes may be around a notification; people have two or three."""
+MAX_RECORDS = 1_000
+"""How many records a message may have. S3 sends one; each one that is set aside takes a copy of the message along, so a
+message of a hundred thousand would fill a disk."""
 
 _EVENT_NAMES = {
     "PutObject": "ObjectCreated:Put",
@@ -60,9 +63,11 @@ def nothing_to_do(_record: object, _delivery: Delivery, _index: int) -> Finished
 
 
 def _contents(layer: dict[str, Any]) -> Contents | None:
-    """Recognise a notification; None where it may be inside."""
+    """Recognise a notification; None where it may be inside. Raises `UnreadableNotificationError`: too many records."""
     records = layer.get("Records")
     if isinstance(records, list):
+        if len(records) > MAX_RECORDS:
+            raise UnreadableNotificationError(f"the message has {len(records):,} records; {MAX_RECORDS:,} are allowed")
         return Contents(records, _read_s3) if records else Contents([records], nothing_to_do)
     if layer.get("Event") == "s3:TestEvent":
         return Contents([layer], _read_test_event)

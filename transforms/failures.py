@@ -30,6 +30,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, ClassVar
 
+from transforms.raised import described, said
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -148,7 +150,7 @@ class RecordError(SqsPipelineError):
     @property
     def detail(self) -> str:
         """The one-line detail."""
-        return str(self)
+        return said(self)
 
 
 class UnreadableNotificationError(RecordError):
@@ -254,7 +256,7 @@ class InternalError(RecordError):
     @classmethod
     def of(cls, cause: BaseException) -> InternalError:
         """Make the error of a record out of `cause`."""
-        error = cls(f"{type(cause).__name__}: {cause}")
+        error = cls(described(cause))
         error.__cause__ = cause
         return error
 

@@ -16,7 +16,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from transforms.failures import ProcessorError
-from transforms.records import Failure, shortened
+from transforms.raised import shortened
+from transforms.records import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transforms.failures import UserError
+from transforms.raised import described
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,14 +33,6 @@ def load_callable(spec: str, option: str) -> Any:  # noqa: ANN401 - whatever the
     if not callable(found):
         raise UserError(f"{said} {attribute_path} is of type {type(found).__name__}, which cannot be called")
     return found
-
-
-def described(error: BaseException) -> str:
-    """Say in a sentence what the user's code raised, even where the error cannot say it itself."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - the user's `__str__` may do anything
-        return f"{type(error).__name__}, whose own __str__ raises"
 
 
 def _imported(name: str, said: str) -> ModuleType:

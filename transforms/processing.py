@@ -14,7 +14,8 @@ from transforms.documents import result_document
 from transforms.events import EVENTS
 from transforms.failures import BadResultError, ProcessorError, RecordError, UserError
 from transforms.hangs import Watch
-from transforms.loading import described, load_callable
+from transforms.loading import load_callable
+from transforms.raised import described
 from transforms.records import Failure, Result
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Processor:
         except BaseException as error:  # the one place that catches so widely: it is the user's code
             if content.error is not None:
                 raise content.error from content.error.__cause__
-            if isinstance(error, BadResultError):
+            if type(error) is BadResultError:  # isinstance() would ask the error, which may raise
                 raise
             raise ProcessorError(described(error)) from error
 

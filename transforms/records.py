@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import enum
-import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from transforms.failures import FailureKind, FinishedKind, InternalError, RecordError
+from transforms.raised import class_name, traceback_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ class Failure:
             ref=ref,
             kind=error.kind,
             detail=one_line(error.detail),
-            exception_class=f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins."),
+            exception_class=one_line(class_name(cause)),
             traceback=traceback_text(cause) if wants_traceback else None,
         )
 
@@ -156,21 +156,10 @@ class Settled:
 
 
 MAX_DETAIL_CHARS = 500
-MAX_TRACEBACK_CHARS = 20_000
-
-
-def traceback_text(error: BaseException) -> str:
-    """Show where `error` came from and what it says, however much that is: its beginning and its end."""
-    return shortened("".join(traceback.format_exception(error)))
-
-
-def shortened(text: str) -> str:
-    """Keep the beginning and the end of a traceback that is too long."""
-    half = MAX_TRACEBACK_CHARS // 2
-    return text if len(text) <= MAX_TRACEBACK_CHARS else f"{text[:half]}\n…\n{text[-half:]}"
 
 
 def one_line(text: str) -> str:
     """Make `text` safe for a log line: one line, printable, at most `MAX_DETAIL_CHARS` characters."""
-    shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if c != "\n" else " " for c in text)
+    begun = text[: MAX_DETAIL_CHARS + 1]  # what is escaped only grows, and a text may have a hundred million characters
+    shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if c != "\n" else " " for c in begun)
     return shown if len(shown) <= MAX_DETAIL_CHARS else f"{shown[: MAX_DETAIL_CHARS - 1]}…"

@@ -13,6 +13,8 @@ from http import HTTPStatus
 from botocore.exceptions import ClientError
 from obstore.exceptions import BaseError
 
+from transforms.untold import without_secrets
+
 OBSTORE_ERRORS = (BaseError, FileNotFoundError, ValueError)
 """What obstore raises: its own, the built-in one for 404, and the built-in one for a path that it refuses."""
 
@@ -38,7 +40,8 @@ class Answer:
 
     def __str__(self) -> str:
         """Show what an operator needs; never more of the answer, which may repeat what was signed."""
-        return f"{self.status} {self.code or 'without a reason'}{f': {self.message}' if self.message else ''}"
+        said = f": {without_secrets(self.message)}" if self.message else ""
+        return f"{self.status} {self.code or 'without a reason'}{said}"
 
 
 def answer_of(error: Exception) -> Answer | None:

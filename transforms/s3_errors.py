@@ -33,6 +33,7 @@ from transforms.failures import (
 )
 from transforms.records import one_line
 from transforms.s3_answers import answer_of
+from transforms.untold import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,9 +101,9 @@ def _explain_silence(error: Exception, url: str) -> RecordError:
     text, _, debug = str(error).partition(_DEBUG)
     if isinstance(error, BOTO3_ERRORS):
         meanings = (meaning for errors, meaning in _BY_CLASS if isinstance(error, errors))
-        return next(meanings, ForbiddenError)(one_line(f"{url}: {text}"))  # the others are about credentials
+        return next(meanings, ForbiddenError)(one_line(f"{url}: {told(error)}"))  # the others are about credentials
     if isinstance(error, (UserError, UnauthenticatedError)):
-        return ForbiddenError(one_line(f"{url}: {text}"))
+        return ForbiddenError(one_line(f"{url}: {told(error).partition(_DEBUG)[0]}"))
     kind, reason = _KIND.search(debug), _REASON.search(debug)
     meaning = _BY_KIND.get(kind[1], UnavailableError) if kind else UnavailableError
     why = f": {reason[1] or f'invalid certificate, {reason[2]}'}" if reason else ""

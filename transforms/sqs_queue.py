@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
 )
@@ -20,6 +19,7 @@ from transforms import aws, sqs_calls
 from transforms.failures import QueueError, UserError
 from transforms.queues import Message, Receipt, Refusal
 from transforms.records import one_line
+from transforms.untold import told, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,11 +124,8 @@ class SqsQueue:
         except (NoCredentialsError, PartialCredentialsError) as error:
             detail = "there are no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run with an IAM role"
             raise QueueError(detail, permanent=True) from error
-        except CredentialRetrievalError as error:
-            # Its text is whatever a program of the user's wrote, which may be the credentials.
-            raise QueueError(f"credentials cannot be retrieved from {error.kwargs.get('provider')}") from None
         except BotoCoreError as error:
-            raise QueueError(_shown(f"{type(error).__name__}: {error}")) from error
+            raise QueueError(_shown(f"{type(error).__name__}: {told(error)}")) from None
 
 
 def check_queue_url(url: str) -> None:
@@ -186,7 +183,7 @@ def _refused(error: ClientError, url: str, endpoint: str) -> QueueError:
     code, name, message = _code(answer.get("Code", "Unknown")), _name(error), str(answer.get("Message", ""))
     if name in _QUOTES_REQUEST and _WRONG_CLOCK.search(message):
         return QueueError(f"{code}: the clock of this machine is wrong", code=code)  # and is set right while we wait
-    said = f": {message}" if message and name not in _QUOTES_REQUEST else ""
+    said = f": {without_secrets(message)}" if message and name not in _QUOTES_REQUEST else ""
     what_to_do = PERMANENT_CODES.get(name)
     advice = f"; {what_to_do}{_elsewhere(url, endpoint)}" if what_to_do else ""
     detail = _shown(f"{code} from {error.operation_name}{said}")

@@ -10,6 +10,7 @@ import gzip
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,14 +32,15 @@ class Truth:
     etag: str
 
 
-def refusal(event: Event, status: int) -> bytes:
+def refusal(event: Event, status: int, message: str = "told to") -> bytes:
     """Say no as AWS says it."""
     code = "AccessDenied" if status == 403 else "SlowDown" if status == 429 else "ServiceUnavailable"
     if event.service == "sqs":
-        body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "told to"}).encode()
+        body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": message}).encode()
         kind = "application/x-amz-json-1.0"
     else:
-        body = f"<Error><Code>{code}</Code><Message>told to</Message></Error>".encode()
+        said = escape(message)
+        body = f"<Error><Code>{code}</Code><Message>{said}</Message><Signed>{said}</Signed></Error>".encode()
         kind = "application/xml"
     head = f"HTTP/1.1 {status} No\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + (b"" if event.operation == "HEAD" else body)

@@ -25,7 +25,7 @@ from tests.moto_server import MotoServer
 from transforms.result_names import result_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 ROOT = Path(__file__).parents[2]
@@ -116,9 +116,9 @@ class World:
         ]
         return json.dumps({"Records": records})
 
-    def job(self, *options: str, to: str = "s3") -> Command:
-        """Start the job on this queue, through the proxy; results go `to` S3 or a directory."""
-        output = f"s3://{self.output}" if to == "s3" else str(self.directory / "output")
+    def job(self, *options: str, to: str = "s3", environment: Mapping[str, str] | None = None) -> Command:
+        """Start the job on this queue, through the proxy; results go `to` S3, a directory, or the place it names."""
+        output = {"s3": f"s3://{self.output}", "directory": str(self.directory / "output")}.get(to, to)
         path = urlsplit(self.queue_url).path
         return Command(
             f"--queue_url={self.proxy.url('sqs')}{path}",
@@ -138,6 +138,7 @@ class World:
                 "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
                 "NO_PROXY": "127.0.0.1",
                 "PYTHONPATH": os.pathsep.join([str(ROOT), str(self.directory)]),
+                **(environment or {}),
             },
         )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LIMIT = 64 * 1024 * 1024
+SMALL = 64 * 1024
 HEADERS_END = b"\r\n\r\n"
 
 
@@ -49,6 +50,8 @@ class Event:
     messages: tuple[tuple[str, str, int, str], ...] = ()
     """Received: message id, receipt handle, receive count, body."""
     fault: str = ""
+    body: bytes = b""
+    """Of a small PUT."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +59,8 @@ class Fault:
     """What to do to requests: `times` of them, or all while it is on."""
 
     what: str
-    """`503`, `403`, `hang up`, `stall`, `cut`, `lose the answer`, `late`, `lie`, `drip` (the body takes `seconds`)."""
+    """`503`, `403`, `echo 403` (the refusal repeats the request's head), `hang up`, `stall`, `cut`, `lose the answer`,
+    `late`, `lie`, or `drip` (the body takes `seconds`)."""
     applies: Callable[[Event], bool]
     times: int | None = None
     seconds: float = 0.0
@@ -83,6 +87,8 @@ class Proxy:
         self._upstream = (parts.hostname or "", parts.port or 80)
         self._faults: list[Fault] = []
         self._events: list[Event] = []
+        self.watch: Callable[[Event], None] | None = None
+        """Told of each event instead of the log, which would grow for hours; called in the proxy's thread."""
         self._changed = threading.Condition()
         self._ports = {"s3": 0, "sqs": 0}
         self._servers: dict[str, asyncio.Server] = {}
@@ -233,6 +239,11 @@ class Proxy:
         event = _event(service, request)
         fault = self._fault_of(event)
         what, event.fault = (fault.what, fault.what) if fault else ("", "")
+        if what.startswith("echo "):
+            self._log(event)
+            writer.write(refusal(event, int(what.removeprefix("echo ")), request.head.decode("latin-1")))
+            await writer.drain()
+            return True
         if what in {"hang up", "stall", "lie"} or what.isdigit():
             self._log(event)
             return await self._answer_here(event, writer, fault)
@@ -289,6 +300,9 @@ class Proxy:
         self._log(event)
 
     def _log(self, event: Event) -> None:
+        if self.watch is not None:
+            self.watch(event)
+            return
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
@@ -343,4 +357,6 @@ def _event(service: str, request: _Message) -> Event:
     else:
         event.bucket, _, event.key = unquote(urlsplit(target).path).removeprefix("/").partition("/")
         event.offset = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        if method == "PUT" and len(request.body) <= SMALL:
+            event.body = request.body
     return event

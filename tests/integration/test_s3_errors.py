@@ -311,3 +311,15 @@ def test_a_key_with_a_newline_is_asked_for_as_it_is(serve_s3: Callable[[RawServe
         assert b"body" == b"".join(S3Objects(REGION).open(a_ref("new\nline/../a")).chunks())
 
     assert "GET /bucket/new%0Aline/../a HTTP/1.1" == server.requests[0].partition("\r\n")[0]
+
+
+@pytest.mark.parametrize("quoted", ["\x1b[31m\x00", "&#x1b;[31m&#0;"])
+def test_a_key_of_control_characters_that_is_not_there_is_gone(
+    serve_s3: Callable[[RawServer], None], quoted: str
+) -> None:
+    """S3's answer quotes it, and is no XML then; taken for an outage, three such messages would stop the job."""
+    with RawServer([an_error("404 Not Found", "NoSuchKey", f"No such key: {quoted}")]) as server:
+        serve_s3(server)
+
+        with pytest.raises(ObjectGoneError, match="404 NoSuchKey"):
+            S3Objects(REGION).open(a_ref("\x1b[31m\x00"))

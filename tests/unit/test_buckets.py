@@ -207,3 +207,11 @@ def test_only_so_many_moved_buckets_are_remembered(monkeypatch: pytest.MonkeyPat
         opened.is_elsewhere(f"bucket-{number}", "eu-west-1")
 
     assert len(opened._found) <= MAX_OPEN
+
+
+def test_a_made_up_region_is_not_believed() -> None:
+    """Each would cost a session and clients for the life of the process; anybody may write a notification."""
+    opened = Buckets("eu-central-1")
+
+    assert ["eu-central-1"] * 2 == [opened.region("bucket", "made-up-1"), opened.region("bucket")]
+    assert "ap-south-1" == opened.region("bucket", "ap-south-1")

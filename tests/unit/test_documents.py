@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import UserDict
 from datetime import UTC, date, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
@@ -82,7 +83,7 @@ def test_values_are_json_and_times_are_iso_8601_in_utc(value: object, encoded: o
         ([("a", 1)], "the processor returned list; return a mapping"),
         ("text", "the processor returned str; return a mapping"),
         ({"source": "mine"}, "a field named 'source'"),
-        ({1: "a"}, "a field named 1; field names are strings"),
+        ({1: "a"}, "a field whose name is of type int"),
         ({"a": float("nan")}, "what JSON cannot say"),
         ({"a": [float("inf")]}, "what JSON cannot say"),
         ({"a": b"bytes"}, "bytes has no JSON form; convert it"),
@@ -124,3 +125,33 @@ def test_iso_has_four_digits_of_a_year_and_three_of_a_second() -> None:
 def test_the_source_says_null_where_nothing_is_known() -> None:
     """An unversioned bucket has no version."""
     assert {"bucket": BUCKET, "key": KEY, "version_id": None, "etag": ETAG} == _document({})["source"]
+
+
+class _Hidden(UserDict[str, object]):
+    def __contains__(self, key: object) -> bool:
+        return False
+
+
+class _Other(str):
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("fields", [_Hidden(source="mine"), {_Other("source"): "mine"}])
+def test_a_mapping_that_lies_does_not_say_where_a_result_came_from(fields: object) -> None:
+    """The document is made of a copy, with names that are what they look like."""
+    with pytest.raises(BadResultError, match="a field named 'source'"):
+        _document(fields)
+
+
+def test_a_field_name_that_may_be_content_is_not_told() -> None:
+    """Counting lines as bytes is a mistake that anybody makes."""
+    with pytest.raises(BadResultError) as caught:
+        _document({b"a secret line": 1})
+
+    assert "secret" not in caught.value.detail

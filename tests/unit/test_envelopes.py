@@ -19,7 +19,7 @@ from tests.builders import (
     an_s3_record,
     an_sns_envelope,
 )
-from transforms.envelopes import MAX_ENVELOPES, open_body
+from transforms.envelopes import MAX_ENVELOPES, MAX_RECORDS, open_body
 from transforms.failures import FinishedKind, UnreadableNotificationError
 from transforms.records import ObjectRef
 
@@ -287,3 +287,10 @@ def test_of_a_name_given_twice_the_last_counts() -> None:
     body = a_notification("first").replace('"key": "first"', '"key": "first", "key": "last"')
 
     assert "last" == _key_of(body)
+
+
+def test_a_message_of_more_records_than_anybody_sends_is_one_failure() -> None:
+    """Each would take a copy of the whole message along: 256 KiB can say a hundred thousand of them."""
+    assert MAX_RECORDS == len(open_body(json.dumps({"Records": [0] * MAX_RECORDS})).records)
+    with pytest.raises(UnreadableNotificationError, match=r"1,001 records; 1,000 are allowed"):
+        open_body(json.dumps({"Records": [0] * (MAX_RECORDS + 1)}))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +25,9 @@ def _logging_as_before() -> Iterator[None]:
     """What `configure` changed is as it was afterwards."""
     root = logging.getLogger()
     levels = {logger: logger.level for logger in (root, *map(logging.getLogger, LIBRARIES))}
+    hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
     yield
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
     logging.captureWarnings(capture=False)
     root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler.formatter, OURS)]
     for logger, level in levels.items():
@@ -173,3 +177,32 @@ def test_every_line_says_which_of_several_pipelines_it_is_of() -> None:
     assert len(lines) > 2
     assert all(line.startswith("[2] ") for line in lines)
     assert 2 == json.loads(JsonFormatter("2").format(record))["pipeline"]
+
+
+def test_what_nobody_catches_is_logged_like_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    """A destructor's error, for one: what it says forges no line."""
+    configure("INFO", "text")
+
+    class Forger:
+        def __del__(self) -> None:
+            raise ValueError("x\n2026-11-24T12:00:00.000Z INFO  stopped")
+
+    Forger()
+
+    lines = capsys.readouterr().err.splitlines()
+    assert "ERROR an error that nobody catches" == lines[0].partition(" ")[2]
+    assert all(line.startswith("    ") for line in lines[1:])
+
+
+def test_an_error_that_cannot_be_shown_is_logged_all_the_same() -> None:
+    """A logging call never raises."""
+
+    class CauselessError(Exception):
+        @property
+        def __cause__(self) -> BaseException | None:  # type: ignore[override]
+            raise ValueError("no cause")
+
+    record = _record("x", error=_raised(CauselessError("y")))
+
+    assert "CauselessError: y" in TextFormatter().format(record)
+    assert "CauselessError: y" in json.loads(JsonFormatter().format(record))["traceback"]

@@ -241,7 +241,7 @@ def _raise_later(_body: str) -> Iterator[dict[str, Any]]:
         (_raise_later, "KeyError: 'colon'", "KeyError"),
         (
             _raise_unspeakable,
-            "_UnspeakableError, whose own __str__ raises",
+            "_UnspeakableError: its own __str__ raises",
             "tests.unit.test_notifications._UnspeakableError",
         ),
         (lambda _: 5, "TypeError: 'int' object is not iterable", "TypeError"),

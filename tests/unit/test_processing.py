@@ -292,7 +292,7 @@ def test_a_class_that_cannot_be_built_now_is_tried_again_for_the_next_object(mak
         (interrupt, "KeyboardInterrupt: ", "KeyboardInterrupt"),
         (recurse, "RecursionError: maximum recursion depth exceeded", "RecursionError"),
         (exhaust_memory, "MemoryError: ", "MemoryError"),
-        (raise_wordless, "WordlessError, whose own __str__ raises", f"{__name__}.WordlessError"),
+        (raise_wordless, "WordlessError: its own __str__ raises", f"{__name__}.WordlessError"),
         (raise_one_of_ours, "ObjectGoneError: my other object is gone", "transforms.failures.ObjectGoneError"),
     ],
 )
