@@ -33,7 +33,7 @@ import sys
 
 def on_slow(content):
     if content.ref.key.startswith("slow"):
-        sys.stderr.write(f"begun {content.ref.key}\n")  # in one piece: other threads write log lines
+        sys.stderr.write(f"begun {content.ref.key}\\n")  # in one piece: other threads write log lines
         open("fifo").read()
     return {"bytes": len(content.read())}
 """
