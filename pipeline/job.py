@@ -14,6 +14,7 @@ from pipeline import last_moment, runners, signals, start_up
 from pipeline.flow import build
 from pipeline.outside import Outside
 from transforms import process_wide
+from transforms.consumers import GAVE_UP
 from transforms.events import EVENTS
 from transforms.records import Door
 from transforms.stopping import STOP
@@ -74,6 +75,8 @@ def _run(plan: Plan, outside: Outside) -> int:
     state = result.wait_until_finish()  # some runners return from `run` at once
     if state != PipelineState.DONE:
         log.error("the job ended as %s", state)
+        return JOB_FAILED
+    if EVENTS.counts()[GAVE_UP]:
         return JOB_FAILED
     return _judged(plan.settings, _doors(result)) if plan.settings.run.strict else 0
 

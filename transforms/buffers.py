@@ -1,5 +1,6 @@
 """What was received and may not be started yet: in order, admitted by bytes, one at a time while an outage lasts.
 
+Large messages have a line of their own: one that has to wait for its bytes holds up no small one.
 A message to be alone (`Lease.alone`) goes before all others, when nothing is in hand and SQS knows of all that was.
 """
 
@@ -49,6 +50,7 @@ class Buffer:
         self._guard = guard
         self._changed = threading.Condition()
         self._fresh: deque[Waiting] = deque()
+        self._large: deque[Waiting] = deque()
         self._held: deque[Waiting] = deque()
         self._suspects: deque[Waiting] = deque()
         self._on_probe: dict[str, Waiting] = {}
@@ -57,15 +59,18 @@ class Buffer:
     @property
     def has_fresh(self) -> bool:
         """Whether something waits that was never tried."""
-        return bool(self._fresh or self._suspects)
+        return bool(self._fresh or self._large or self._suspects)
 
     def add(self, *received: Waiting) -> None:
         """Put what one receive brought at the end of the line; what is to be alone takes its turn among its like."""
-        suspects = [waiting for waiting in received if waiting.lease.alone]
         with self._changed:
-            self._fresh += [waiting for waiting in received if not waiting.lease.alone]
-            if suspects:
-                self._suspects = deque(sorted([*self._suspects, *suspects], key=_turn))
+            for waiting in received:
+                if waiting.lease.alone:
+                    self._suspects.append(waiting)
+                else:
+                    (self._large if self._book.is_large(waiting.lease) else self._fresh).append(waiting)
+            if self._suspects:
+                self._suspects = deque(sorted(self._suspects, key=_turn))
             self._changed.notify_all()
 
     def take(self, timeout_s: float) -> list[ObjectRef | Finished | Failure]:
@@ -94,8 +99,9 @@ class Buffer:
         """Hand out nothing any more; answer the leases that are here, each once. May be called again for late ones."""
         with self._changed:
             self._closed = True
-            leases = [waiting.lease for waiting in (*self._suspects, *self._fresh, *self._held)]
-            for line in (self._suspects, self._fresh, self._held):
+            lines = (self._suspects, self._large, self._fresh, self._held)
+            leases = [waiting.lease for line in lines for waiting in line]
+            for line in lines:
                 line.clear()
         return leases
 
@@ -109,8 +115,8 @@ class Buffer:
         if self._closed:
             return None
         pausing = self._guard.pausing
-        line = self._suspects or (self._fresh if self._fresh and (pausing or not self._held) else self._held)
-        if not line or not self._book.fits(line[0].lease):
+        line = next((line for line in self._lines(pausing) if line and self._book.fits(line[0].lease)), None)
+        if line is None:
             return None
         probes = pausing and line[0].asks_outside
         if probes and not self._guard.may_probe():
@@ -122,6 +128,12 @@ class Buffer:
         if probes:
             self._on_probe[waiting.lease.message_id] = waiting
         return waiting
+
+    def _lines(self, pausing: bool) -> tuple[deque[Waiting], ...]:  # noqa: FBT001 - it is what the guard says
+        """Where to look for the next one, in this order."""
+        if self._suspects:
+            return (self._suspects,)
+        return (self._large, self._fresh, self._held) if pausing else (self._held, self._large, self._fresh)
 
 
 def _turn(waiting: Waiting) -> int:

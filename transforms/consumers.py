@@ -9,6 +9,7 @@ There is one consumer a process, shared by the first step (`take`) and the last 
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -39,8 +40,14 @@ if TYPE_CHECKING:
     from transforms.records import Delivery, Finished
     from transforms.settings import LeaseSettings, ReceiveSettings
 
+log = logging.getLogger(__name__)
+
+GAVE_UP = "gave_up"
+"""Counts that the job ended because an outage did not."""
 STALE_S = 15.0
 """Without a `take` for so long, nothing more is received: nobody is there to process it."""
+OUTAGE_PATIENCE_S = 600.0
+"""How long a job that is to end by itself waits for an outage: objects that are forbidden for ever look like one."""
 IDLE_WAIT_S = 0.25
 """How long a `take` waits when nothing is open: a stop is seen at once, and it costs nothing."""
 
@@ -80,6 +87,7 @@ class Consumer:
         self._taken_at = self._quiet_since = self._empty_receive_at = clock()
         self._hidden_until = 0.0
         self._stopped_at: float | None = None
+        self._has_given_up = False
         self._random = random.Random()  # noqa: S311 - jitter, not secrets
 
     # ── the first step's side
@@ -97,7 +105,7 @@ class Consumer:
     def take(self, timeout_s: float) -> list[ObjectRef | Finished | Failure]:
         """Hand out what may be started now, about ten records; wait up to `timeout_s` for it, longer if idle."""
         self._taken_at = self._clock()
-        if self._stop.is_set():
+        if self._stop.is_set() or self._gives_up():
             self._give_back_unstarted()
         return self._buffer.take(timeout_s if self.busy else max(timeout_s, IDLE_WAIT_S))
 
@@ -229,11 +237,22 @@ class Consumer:
         quiet = self._clock() - quiet_since >= self._settings.idle_s
         return quiet and self._empty_receive_at > quiet_since and self.book.reserved_count == 0
 
+    def _gives_up(self) -> bool:
+        """Whether a job that is to end by itself has waited long enough for an outage to end."""
+        is_to_end = self._settings.idle_s is not None or self._settings.max_messages is not None
+        if is_to_end and not self._has_given_up and self.guard.paused_s > OUTAGE_PATIENCE_S:
+            self._has_given_up = True
+            EVENTS.count(GAVE_UP)
+            log.error("the outage lasts for over %.0f s: giving back what is left", OUTAGE_PATIENCE_S)
+            self._pollers.close()
+        return self._has_given_up
+
     def _may_hold(self, lease: Lease) -> bool:
         """Whether to keep a failed probe for the next one: a receive is worth more than a place in the buffer."""
         young = self._clock() - lease.opened_at < self.book.settings.max_processing_s
         outside = not OUTSIDE_KINDS.isdisjoint(lease.kinds)
-        return self.guard.pausing and young and outside and not lease.lost and not self._stop.is_set()
+        ends = self._stop.is_set() or self._has_given_up
+        return self.guard.pausing and young and outside and not lease.lost and not ends
 
     def _give_back_unstarted(self) -> None:
         for lease in self._buffer.close():

@@ -92,7 +92,7 @@ class LeaseBook:
 
     @property
     def bytes_in_hand(self) -> int:
-        """Notified bytes of what has been started and is not settled."""
+        """Notified bytes of what has been started and is not settled, without what has less than its share."""
         return self._bytes_in_hand
 
     @property
@@ -140,6 +140,10 @@ class LeaseBook:
             self._leases[delivery.message_id] = lease
             return lease
 
+    def is_large(self, lease: Lease) -> bool:
+        """Whether a lease has more than its share of the bytes; the others fit all together, and never wait."""
+        return lease.size * self.settings.max_in_flight > self.settings.max_in_flight_bytes
+
     def fits(self, lease: Lease) -> bool:
         """Whether a buffered lease may be started: its bytes fit, or it is larger than the whole budget and alone."""
         if self._alone:
@@ -147,13 +151,16 @@ class LeaseBook:
         if lease.alone:
             with self._lock:  # a poll under way may bring one that is to have its turn before
                 return not self._reserved and all(other.stage is Stage.BUFFERED for other in self._leases.values())
+        if not self.is_large(lease):
+            return True
         in_hand = self._bytes_in_hand
         return not in_hand or in_hand + lease.size <= self.settings.max_in_flight_bytes
 
     def start(self, lease: Lease) -> None:
         """Take a buffered lease in hand."""
         with self._lock:
-            self._bytes_in_hand += lease.size
+            if self.is_large(lease):
+                self._bytes_in_hand += lease.size
             lease.stage = Stage.IN_HAND
             if lease.alone:
                 self._alone = lease
@@ -256,6 +263,6 @@ class LeaseBook:
             self._alone = None
 
     def _leave(self, lease: Lease) -> None:
-        if lease.stage is Stage.IN_HAND:
+        if lease.stage is Stage.IN_HAND and self.is_large(lease):
             self._bytes_in_hand -= lease.size
         lease.stage = Stage.LEAVING

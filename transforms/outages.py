@@ -62,6 +62,12 @@ class OutageGuard:
         """Whether some class of work is out."""
         return self._since is not None
 
+    @property
+    def paused_s(self) -> float:
+        """For how long it has been pausing; 0 if it is not."""
+        since = self._since
+        return 0.0 if since is None else self._clock() - since
+
     def failed(self, kind: FailureKind, message_id: str, detail: str) -> None:
         """Note a failure; that of an object which was read, or is gone, says that the outside answered."""
         if kind not in OUTSIDE_KINDS:

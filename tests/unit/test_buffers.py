@@ -23,7 +23,7 @@ class _Line:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.book = LeaseBook(LeaseSettings(max_in_flight_bytes=100), clock=self.clock)
+        self.book = LeaseBook(LeaseSettings(max_in_flight=50, max_in_flight_bytes=100), clock=self.clock)
         self.guard = OutageGuard(clock=self.clock)
         self.buffer = Buffer(self.book, self.guard)
 
@@ -101,12 +101,34 @@ def test_messages_wait_until_their_bytes_fit(line: _Line) -> None:
     """The one at the head keeps its place."""
     first = line.add("a", size=60)
     line.add("b", size=60)
-    line.add("c", size=1)
+    line.add("c", size=30)
     assert [["a"], []] == [line.take(), line.take()]
 
     line.book.leave(first.lease)
 
     assert ["b", "c"] == line.take()
+
+
+def test_a_large_message_holds_up_no_small_one(line: _Line) -> None:
+    """Neither one that is worked on, though it takes the whole budget, nor one that waits for it."""
+    first = line.add("huge", size=1000)
+    line.add("large", size=60)
+    line.add("small", size=2)
+    assert ["huge", "small"] == line.take()
+
+    line.book.leave(first.lease)
+
+    assert ["large"] == line.take()
+
+
+def test_small_messages_hold_up_no_large_one(line: _Line) -> None:
+    """However many there are: it would wait for ever in a busy queue."""
+    for number in range(40):
+        line.add(f"small-{number:02}", size=2)
+    line.take()
+    line.add("large", size=90)
+
+    assert "large" == line.take()[0]
 
 
 def test_a_take_waits_for_a_message(line: _Line) -> None:

@@ -11,7 +11,7 @@ from tests.builders import QUEUE_URL, RECEIVED_AT, a_message, a_notification, a_
 from tests.by_hand import BatcherByHand, Desk
 from tests.fakes import FakeClock
 from transforms import consumers
-from transforms.consumers import STALE_S, Consumer
+from transforms.consumers import GAVE_UP, OUTAGE_PATIENCE_S, STALE_S, Consumer
 from transforms.events import EVENTS
 from transforms.failures import FailureKind, QueueError
 from transforms.outages import SOURCE
@@ -536,6 +536,39 @@ def test_a_drain_does_not_end_during_an_outage(drain: _Process) -> None:
     drain.consumer.guard.succeeded(SOURCE)
 
     assert drain.pass_idle(25)
+
+
+@pytest.mark.parametrize("ends", [{"idle_s": 20}, {"max_messages": 100}])
+def test_a_job_that_is_to_end_waits_for_the_end_of_an_outage_but_not_for_ever(
+    ends: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is held goes back. Objects that are forbidden for ever look like an outage, and it would never end."""
+    process = _Process(**ends)
+    process.begin_outage()
+    process.receive(_message("a"))
+    [outcome] = process.take()
+    process.fail(outcome)
+    process.clock.advance(OUTAGE_PATIENCE_S - 1.5)
+    [again] = process.take()
+    process.fail(again)
+    assert [] == process.desk.returned
+
+    process.clock.advance(1)
+    assert [] == process.take()
+
+    assert [{"handle-a": 0}] == process.desk.returned
+    assert 0 == process.consumer.reserve()
+    assert (1, 0) == (EVENTS.counts()[GAVE_UP], process.consumer.book.open_count)
+    assert "the outage lasts for over 600 s: giving back what is left" in caplog.messages
+
+
+def test_a_job_without_end_waits_for_as_long_as_an_outage_lasts(process: _Process) -> None:
+    """It has nothing better to do."""
+    process.begin_outage()
+    process.clock.advance(100 * OUTAGE_PATIENCE_S)
+    process.receive(_message("a"))
+
+    assert ["a"] == [outcome.delivery.message_id for outcome in process.take()]
 
 
 def test_a_drain_does_not_end_while_another_poll_is_under_way(drain: _Process) -> None:

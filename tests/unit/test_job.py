@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +16,7 @@ from pipeline.options import RunSettings, Settings
 from pipeline.worker import Worker
 from tests.builders import QUEUE_URL, RECEIVED_AT, SENT_AT
 from transforms import process_wide
+from transforms.consumers import GAVE_UP
 from transforms.events import EVENTS
 from transforms.failures import UserError
 from transforms.process_wide import ProcessWide
@@ -65,6 +67,16 @@ def test_a_job_that_ends_is_exit_code_0(ends_as: Callable[..., None]) -> None:
     ends_as(Door.STORED, Door.SET_ASIDE)
 
     assert 0 == job.run(replace(STRICT, run=RunSettings(drain=True)), [])
+
+
+def test_a_job_that_gave_up_during_an_outage_is_exit_code_1(
+    ends_as: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever started it must not believe that the queue is empty."""
+    ends_as(Door.RETURNED)
+    monkeypatch.setattr(job.EVENTS, "counts", lambda: Counter({GAVE_UP: 1}))
+
+    assert 1 == job.run(replace(STRICT, run=RunSettings(drain=True)), [])
 
 
 def test_a_job_that_fails_is_exit_code_1_and_says_why(

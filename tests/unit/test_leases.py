@@ -112,28 +112,37 @@ def test_what_would_go_over_the_byte_budget_has_to_wait(book: LeaseBook) -> None
     assert not book.fits(_opened(book, "message-3", size=41))
 
 
-def test_one_object_larger_than_the_byte_budget_is_admitted_alone(book: LeaseBook) -> None:
+def test_one_object_larger_than_the_byte_budget_is_admitted_as_the_only_large_one(book: LeaseBook) -> None:
     """It would wait for ever otherwise, and its message come round again and again."""
     huge = _opened(book, "huge", size=1_000_000)
-    small = _started(book, "small", size=1)
+    large = _started(book, "large", size=50)
     assert not book.fits(huge)
 
-    _settle(book, small)
+    _settle(book, large)
 
     assert book.fits(huge)
     book.start(huge)
-    assert not book.fits(_opened(book, "next", size=1))
+    assert not book.fits(_opened(book, "next", size=50))
+
+
+def test_what_has_no_more_than_its_share_of_the_bytes_never_waits(book: LeaseBook) -> None:
+    """All of them fit together, and one large object must not hold up a thousand small ones."""
+    _started(book, "huge", size=1_000_000)
+    share = book.settings.max_in_flight_bytes // book.settings.max_in_flight
+
+    assert book.fits(_opened(book, "small", size=share))
+    assert not book.fits(_opened(book, "large", size=share + 1))
 
 
 def test_a_message_given_back_unstarted_frees_no_bytes_it_never_took(book: LeaseBook) -> None:
     """The budget would grow with every stop."""
-    _started(book, "message-1", size=30)
+    _started(book, "message-1", size=40)
     buffered = _opened(book, "message-2", size=50)
 
     book.leave(buffered)
 
     assert Stage.LEAVING is buffered.stage
-    assert 30 == book.bytes_in_hand
+    assert 40 == book.bytes_in_hand
 
 
 # ── one settlement for each delivery
