@@ -124,8 +124,8 @@ def test_hostile_messages_reach_nothing_and_forge_nothing(
         world.s3.put_object(Bucket=world.name, Key=name, Body=CONTENT.encode())
     hostile = Hostile(world.name, other, PREFIX)
     hostile_messages.nasty(hostile)
-    hostile_messages.random_bodies(hostile, random.Random(7), choose(3000, 150))
-    for _ in range(choose(1000, 100)):
+    hostile_messages.random_bodies(hostile, random.Random(7), choose(800, 150))
+    for _ in range(choose(200, 100)):
         hostile.add_record(STORED)
     if to != "s3":  # then the job has no output there
         hostile.fates = [pair for pair in hostile.fates if f'"{PREFIX}/' not in pair[0]]
