@@ -112,8 +112,8 @@ class Acknowledger:
             self._returned(item, item.delay_s)
 
         def came_back(lease: Lease) -> bool:
-            # To insist would keep the message from being worked on when it is received again: it would be a copy.
-            if not self._is_over(lease):
+            # To insist would cost the message one more receive.
+            if not (lease.superseded or self._is_over(lease)):
                 return False
             self._returned(items[lease.message_id], 0)
             return True
@@ -129,17 +129,16 @@ class Acknowledger:
     ) -> None:
         """Repeat `once` until SQS took every lease, or the job ends; an expired handle is as good as done.
 
-        While SQS does not answer, what is moot needs no answer any more.
+        What is moot by the time to ask again is done, too.
         """
         waiting = {lease.message_id: lease for lease in leases}
         backoff = Backoff(base_s=0.2, max_s=20)
         refusals: Counter[str] = Counter()
-        while True:
+        while waiting:
             try:
                 refused = {refusal.message_id: refusal for refusal in once(list(waiting.values()))}
             except Exception as error:  # noqa: BLE001 - a thread that died of the unforeseen would end the job's work in silence
                 log.warning("SQS did not take %d acknowledgements, trying again: %s", len(waiting), error)
-                waiting = {message_id: lease for message_id, lease in waiting.items() if not is_moot(lease)}
             else:
                 refusals.update(refused.keys())
                 for message_id in list(waiting):
@@ -151,6 +150,7 @@ class Acknowledger:
                         done(waiting.pop(message_id))
             if not waiting or self._closed.wait(backoff.next_delay()):
                 return
+            waiting = {message_id: lease for message_id, lease in waiting.items() if not is_moot(lease)}
 
     def _deleted(self, lease: Lease) -> None:
         if lease.lost or self._is_over(lease):
@@ -167,7 +167,7 @@ class Acknowledger:
         self._close(item.lease, Door.RETURNED)
 
     def _close(self, lease: Lease, door: Door) -> None:
-        if not self._book.holds(lease):  # the job has ended, and accounted for it
+        if not (self._book.holds(lease) or lease.superseded):  # the job has ended, and accounted for it
             return
         delivery = lease.delivery
         EVENTS.settled(door)

@@ -56,6 +56,8 @@ class Lease:
     buckets: list[str] = field(default_factory=list)
     lost: bool = False
     """SQS made it visible again while we held it."""
+    superseded: bool = False
+    """SQS delivered the message again before it took the return; the newer lease counts."""
     alone: bool = False
     """It may be what killed the workers that held it: nothing else is in hand or leaving meanwhile, to die with it."""
 
@@ -122,12 +124,14 @@ class LeaseBook:
         """Enter a message received by a request sent at `asked_at`; None if it is a copy of one already held.
 
         The lease counts from the request: SQS's own clock started later. A copy's handle replaces the older one, and
-        with it a lost lease is held again.
+        with it a lost lease is held again. What is on its way back is not held: it begins anew.
         """
         deadline = asked_at + self.settings.visibility_timeout_s
         with self._lock:
             held = self._leases.get(delivery.message_id)
-            if held is not None:
+            if held is not None and held.stage is Stage.LEAVING and held.door is Door.RETURNED:
+                held.superseded = True  # its return was too late, and is none of the new receive's
+            elif held is not None:
                 held.receipt_handle = delivery.receipt_handle
                 held.deadline = deadline
                 held.lost = False

@@ -259,6 +259,18 @@ def test_a_return_that_sqs_does_not_take_is_over_when_its_lease_is(office: _Offi
     assert [("a", Door.RETURNED)] == office.doors()
 
 
+def test_a_return_is_over_when_its_message_is_received_again(office: _Office) -> None:
+    """It would make the message visible while it is worked on; the account has both receives."""
+    office.desk.answers = [QueueError("SQS is down")] * 100
+    delivery = a_delivery(message_id="a", receipt_handle="handle-2")
+    office.desk.meanwhile = lambda: office.book.open(delivery, size=1, asked_at=office.clock())
+    office.give_back("a", delay_s=20)
+
+    assert [{"handle-a": 20}] == office.desk.returned
+    assert [("a", Door.RETURNED)] == office.doors()
+    assert ["handle-2"] == [lease.receipt_handle for lease in office.book.open_leases()]
+
+
 def test_a_return_with_a_short_delay_does_not_hide_one_with_a_long_delay(office: _Office) -> None:
     """The last of them counts."""
     started = office.clock()

@@ -301,6 +301,18 @@ def test_a_duplicate_receipt_replaces_the_handle_and_is_not_emitted(book: LeaseB
     assert 1 == book.open_count
 
 
+def test_what_is_on_its_way_back_and_is_received_again_begins_anew(book: LeaseBook) -> None:
+    """Its return came too late; as a copy the receive would have been for nothing."""
+    returned = _started(book)
+    _settle(book, returned, door=Door.RETURNED)
+
+    again = _opened(book, handle="receipt-2")
+
+    assert (True, Stage.BUFFERED) == (returned.superseded, again.stage)
+    book.close(returned)
+    assert [again] == book.open_leases()
+
+
 def test_a_lost_lease_that_is_received_again_is_held_and_extended_again(book: LeaseBook, clock: FakeClock) -> None:
     """Or it would be lost and received in turns for as long as its work takes."""
     lease = _started(book)
