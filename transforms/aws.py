@@ -84,9 +84,14 @@ def region_of_queue(queue_url: str) -> str | None:
     return next((label for label in host.split(".") if _REGION_LABEL.fullmatch(label)), None)
 
 
+def is_region(name: str) -> bool:
+    """Whether boto3 knows a region of S3 by this name. Asks nobody."""
+    with _making:  # else every thread would read the list, which has megabytes
+        return name in _regions()
+
+
 @functools.cache
-def known_regions() -> frozenset[str]:
-    """Answer every region of S3 that boto3 knows. Asks nobody."""
+def _regions() -> frozenset[str]:
     known = botocore.session.Session()
     partitions = known.get_available_partitions()
     return frozenset(region for name in partitions for region in known.get_available_regions("s3", partition_name=name))

@@ -95,7 +95,10 @@ class Buckets:
         A made-up one is nowhere, and each would cost a session and clients that live as long as the process. One that
         is newer than boto3 is found by asking S3.
         """
-        return self._found.get(bucket) or (told if told in aws.known_regions() else self._region)
+        found = self._found.get(bucket)
+        if found is not None or told is None or told == self._region:
+            return found or self._region
+        return told if aws.is_region(told) else self._region
 
     def store(self, bucket: str, region: str) -> S3Store:
         """Answer the store of `bucket`. Raises as `open_bucket`, and tries anew the next time."""
