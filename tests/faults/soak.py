@@ -40,7 +40,7 @@ OPTIONS = (
 ALLOWED: dict[str, Callable[[float], float]] = {
     "memory_mib": lambda before: max(before * 1.10, before + 8),
     "threads": lambda before: before + 2,
-    "files": lambda before: before * 1.25 + 40,  # connections come and go with the outages
+    "files": lambda before: before + 80,  # pools of connections empty and fill with the outages
 }
 """How large the last third's median may be, given the first third's."""
 
