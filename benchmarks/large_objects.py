@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.contenders import JOB, job
 from benchmarks.processes import ContenderError, Measured, measure_alone
 from benchmarks.tables import Medians, table
-from benchmarks.trials import RUN_S, Load, in_turn, trial
+from benchmarks.trials import RUN_S, Load, in_turn, trial, work_directory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.arguments import Arguments
     from benchmarks.report import Report
     from benchmarks.trials import Trial
@@ -30,8 +30,8 @@ def run(arguments: Arguments, report: Report) -> None:
 
 
 def _run(load: Load, rounds: int, report: Report) -> None:
-    with tempfile.TemporaryDirectory(prefix="sqs-pipeline-bench-") as directory:
-        path, body = Path(directory) / "object.gz", load.body
+    with work_directory() as directory:
+        path, body = directory / "object.gz", load.body
         with path.open("wb") as file:
             file.writelines(body.read(0, body.size))
         trials: dict[str, Trial] = {

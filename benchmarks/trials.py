@@ -6,8 +6,10 @@ tables show medians of the rounds.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from benchmarks.results import in_directory
 from benchmarks.servers import stand_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from benchmarks.contenders import Command
     from benchmarks.servers import Server
@@ -66,8 +68,7 @@ def trial(command: Command, load: Load, *, output: str | None = None, stops: boo
     """Answer what runs `command` once; without an `output` of its own it stores in a directory."""
 
     def run() -> Measured:
-        with tempfile.TemporaryDirectory(prefix="sqs-pipeline-bench-") as name, stand_in(*load.options()) as server:
-            directory = Path(name)
+        with work_directory() as directory, stand_in(*load.options()) as server:
             place = output or str(directory / "output")
             line = command(load.objects, place)
             measured = measure(server, line, directory / "log", RUN_S, stops=stops)
@@ -75,6 +76,18 @@ def trial(command: Command, load: Load, *, output: str | None = None, stops: boo
             return measured
 
     return run
+
+
+@contextmanager
+def work_directory() -> Iterator[Path]:
+    """Make a directory for one run, in memory where that can be.
+
+    Of a disk, whoever runs next would pay for the files that were removed before.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - a fresh directory in it
+    place = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="sqs-pipeline-bench-", dir=place) as name:
+        yield Path(name)
 
 
 def in_turn(trials: Mapping[str, Trial], rounds: int) -> dict[str, list[Measured]]:

@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import last_moment, runners, signals, start_up
+from pipeline import last_moment, one_core, runners, signals, start_up
 from pipeline.flow import build
 from pipeline.outside import Outside
 from transforms import process_wide
@@ -46,6 +46,8 @@ def run(
     if plan.workers_here:
         signals.install(STOP)
         last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)
+        if not plan.settings.run.all_cores:
+            one_core.keep(worker.number if worker else 0, ended)
     if worker:
         worker.started(STOP)
     log.info("started: %s", _described(plan.settings))

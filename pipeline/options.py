@@ -33,6 +33,7 @@ class RunSettings:
     pipelines: int = 1
     drain: bool = False
     strict: bool = False
+    all_cores: bool = False
     shared_output: bool = False
     log_level: str = "INFO"
     log_format: str = "text"

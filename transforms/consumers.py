@@ -140,6 +140,10 @@ class Consumer:
         """Seconds, by the clock of the leases."""
         return self._clock()
 
+    def await_room(self, timeout_s: float) -> bool:
+        """Wait until a full receive has room; answer whether it has."""
+        return self.book.await_room(SQS_MAX_BATCH, timeout_s)
+
     def reserve(self) -> int:
         """Room for 0 to 10 messages; while an outage lasts for one, if there is no other to probe with."""
         if self._has_drained():

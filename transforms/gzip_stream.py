@@ -18,7 +18,7 @@ from isal import igzip, isal_zlib
 from transforms.failures import CorruptGzipError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed import WriteableBuffer
 
@@ -57,9 +57,10 @@ def inflate(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes]:
         yield piece
 
 
-def inflate_whole(data: bytes, *, limit: int) -> bytes | None:
+def inflate_whole(data: bytes, *, limit: int, reserve: Callable[[int], bool] = lambda _: True) -> bytes | None:
     """Inflate an object that is in memory at once, or answer None if it has more than `limit` inflated bytes.
 
+    `reserve` is asked before so many bytes more are made; if it says no, the answer is None, too.
     Raises `CorruptGzipError` where `inflate` does, but not for what comes after `limit`, which may be announced by lie.
     """
     if not is_gzip(data):
@@ -67,13 +68,16 @@ def inflate_whole(data: bytes, *, limit: int) -> bytes | None:
     announced = int.from_bytes(data[-4:], "little")  # the length of the last member, unless the file is cut
     if limit < announced <= len(data) * MAX_EXPANSION:
         return None
+    expected = min(announced, limit)
+    if not reserve(expected):
+        return None
     member = isal_zlib.decompressobj(wbits=31)  # most files have one, and one call costs half of a file object
     content = b""
     with suppress(_ISAL_ERROR):
-        content = member.decompress(data, limit + 1)
-    if len(content) > limit:
-        return None
-    return content if member.eof and not member.unused_data else _inflate_all(data, limit)
+        content = member.decompress(data, expected + 1)
+    if member.eof and not member.unused_data and len(content) <= expected:
+        return content
+    return _inflate_all(data, limit) if reserve(limit - expected) else None
 
 
 def _inflate_all(data: bytes, limit: int) -> bytes | None:

@@ -80,6 +80,7 @@ class LeaseBook:
         self.settings = settings
         self.clock = clock
         self._lock = threading.Lock()
+        self._freed = threading.Condition(self._lock)
         self._leases: dict[str, Lease] = {}
         self._adopted: dict[str, Lease] = {}
         self._suspects: set[str] = set()
@@ -102,6 +103,12 @@ class LeaseBook:
         """Messages that were asked for and have not come."""
         return self._reserved
 
+    def await_room(self, wanted: int, timeout_s: float) -> bool:
+        """Wait until `wanted` messages have room, or all that may be open; answer whether they have."""
+        wanted = min(wanted, self.settings.max_in_flight)
+        with self._freed:
+            return self._freed.wait_for(lambda: self._room() >= wanted, timeout_s)
+
     def reserve(self, wanted: int) -> int:
         """Reserve room for up to `wanted` messages before asking SQS for them; answer how many may come.
 
@@ -110,8 +117,7 @@ class LeaseBook:
         with self._lock:
             if self._suspects:
                 return 0
-            room = self.settings.max_in_flight - len(self._leases) - self._reserved
-            granted = max(0, min(wanted, room))
+            granted = max(0, min(wanted, self._room()))
             self._reserved += granted
             return granted
 
@@ -222,6 +228,7 @@ class LeaseBook:
                 del self._leases[lease.message_id]
                 self._suspects.discard(lease.message_id)
                 self._end_alone(lease)
+                self._freed.notify()
 
     def due(self, now: float) -> list[Lease]:
         """Leases past half of their visibility timeout that may still be extended, the most urgent first."""
@@ -252,6 +259,9 @@ class LeaseBook:
         """All open leases, oldest first."""
         with self._lock:
             return list(self._leases.values())
+
+    def _room(self) -> int:
+        return self.settings.max_in_flight - len(self._leases) - self._reserved
 
     def _adopt(self, delivery: Delivery) -> Lease:
         lease = self._adopted.get(delivery.message_id)

@@ -17,11 +17,14 @@ log = logging.getLogger(__name__)
 POLLERS = 3
 """Long polls at once when the queue is busy: at 10 ms each and ten messages in each, 3,000 messages a second."""
 ROOM_WAIT_S = 0.1
-"""How often a poller looks again whether there is room: nothing waits for it."""
+"""How long a poller waits for room for a full receive; then it asks for as many as have room."""
 
 
 class Admission(Protocol):
     """Who decides how many messages may come, and takes them."""
+
+    def await_room(self, timeout_s: float) -> bool:
+        """Wait until a full receive has room; answer whether it has."""
 
     def reserve(self) -> int:
         """Reserve room for 0 to 10 messages."""
@@ -87,9 +90,11 @@ class Pollers:
         while not self._over():
             if number and (not self._busy.wait(ROOM_WAIT_S) or self._over()):  # a close wakes it, too
                 continue
+            has_room = self._admission.await_room(ROOM_WAIT_S)  # a receive for one message costs as much as for ten
             reserved = self._admission.reserve()
             if not reserved:
-                self._stop.wait(ROOM_WAIT_S)
+                if has_room:  # something else forbids it
+                    self._stop.wait(ROOM_WAIT_S)
                 continue
             if self._poll(reserved):
                 backoff.reset()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from transforms.downloads import MAX_RESUMPTIONS, Download
 from transforms.failures import TooLargeError
-from transforms.gzip_stream import inflate, inflate_whole, is_gzip
+from transforms.gzip_stream import inflate, inflate_whole
 
 if TYPE_CHECKING:
     from transforms.byte_budget import ByteBudget, Reservation
@@ -82,8 +82,7 @@ def _open_within(
 def _inflate_small(stored: bytes, settings: FetchSettings, reservation: Reservation) -> Content:
     """Inflate at once what is small, if there is memory for it now; else when it is read, piece by piece."""
     limit = min(settings.in_memory_bytes, settings.max_object_bytes)
-    has_room = not is_gzip(stored) or reservation.grow(limit)
-    content = inflate_whole(stored, limit=limit) if has_room else None
+    content = inflate_whole(stored, limit=limit, reserve=reservation.grow)
     reservation.shrink(len(stored if content is None else content))
     if content is not None:
         return content

@@ -62,7 +62,7 @@ class FetchSettings:
     """How objects are fetched and how large they may be; sizes are inflated bytes."""
 
     region: str = "us-east-1"
-    concurrency: int = 32
+    concurrency: int = 64
     in_memory_bytes: int = 4 * MIB
     max_read_bytes: int = 256 * MIB
     max_object_bytes: int = 8 * GIB

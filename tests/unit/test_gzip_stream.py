@@ -152,6 +152,29 @@ def test_what_announces_more_than_the_limit_is_not_inflated_in_vain() -> None:
         list(inflate([lie], max_bytes=MIB))
 
 
+@pytest.mark.parametrize(
+    ("data", "reserved"),
+    [
+        (gzip.compress(LINE), [len(LINE)]),
+        (gzip.compress(LINE) * 2, [len(LINE), MIB - len(LINE)]),
+        (LINE, []),
+    ],
+    ids=["one member", "two members", "no gzip"],
+)
+def test_memory_is_reserved_before_it_is_filled(data: bytes, reserved: list[int]) -> None:
+    """As much as a file of one member announces; for all others, whose sum nobody announces, as much as may be."""
+    asked: list[int] = []
+
+    def reserve(size: int) -> bool:
+        asked.append(size)
+        return True
+
+    assert inflate_whole(data, limit=MIB, reserve=reserve) is not None
+    assert reserved == asked
+    for refused in reserved:
+        assert inflate_whole(data, limit=MIB, reserve=lambda size, refused=refused: size != refused) is None
+
+
 def test_a_bomb_is_inflated_in_small_pieces_until_it_is_too_large() -> None:
     """A thousand to one, and never more than one piece of it in memory."""
     bomb = gzip.compress(bytes(64 * MIB))

@@ -32,9 +32,10 @@ STRICT = Settings(ReceiveSettings(QUEUE_URL, idle_s=20), run=RunSettings(drain=T
 
 @pytest.fixture(autouse=True)
 def _no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is asked, and pytest keeps its signals."""
+    """Nothing is asked, and pytest keeps its signals and its cores."""
     monkeypatch.setattr(job.start_up, "check", lambda settings, outside, *, workers_here: None)
     monkeypatch.setattr(job.signals, "install", lambda stop: None)
+    monkeypatch.setattr(job.one_core, "keep", lambda number, ended: None)
 
 
 def _settled(door: Door) -> Settled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -87,6 +88,28 @@ def test_a_settled_message_takes_room_until_sqs_knows_its_fate(book: LeaseBook) 
 
     assert 0 == book.open_count
     assert 1 == book.reserve(10)
+
+
+def test_room_is_awaited_until_a_message_leaves(book: LeaseBook) -> None:
+    """Whoever waits is told at once."""
+    lease = _started(book)
+    found: list[bool] = []
+    waiter = threading.Thread(target=lambda: found.append(book.await_room(10, 3600)))
+    waiter.start()
+
+    book.close(lease)
+
+    waiter.join(10)
+    assert [True] == found
+
+
+def test_no_more_room_is_awaited_than_there_can_be(book: LeaseBook) -> None:
+    """And not for ever."""
+    assert book.await_room(10, 0)
+    _opened(book)
+
+    assert not book.await_room(10, 0)
+    assert book.await_room(2, 0)
 
 
 # ── admission by bytes

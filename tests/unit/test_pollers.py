@@ -46,9 +46,15 @@ class _Admission:
 
     def __init__(self) -> None:
         self.room: list[int] = []
+        self.full_room = True
+        self.awaited: list[float] = []
         self.admitted: list[tuple[int, int, float]] = []
         self.failed: list[int] = []
         self.time = 1000.0
+
+    def await_room(self, timeout_s: float) -> bool:
+        self.awaited.append(timeout_s)
+        return self.full_room
 
     def reserve(self) -> int:
         return self.room.pop(0) if self.room else 10
@@ -103,6 +109,17 @@ def test_a_lease_counts_from_before_the_question(polling: _Polling) -> None:
     polling.run(FULL)
 
     assert [(10, 10, 1001.0)] == polling.admission.admitted
+
+
+def test_room_for_a_full_receive_is_awaited_a_moment(polling: _Polling) -> None:
+    """Then as many are asked for as have room: the others may be in hand for hours."""
+    polling.admission.full_room = False
+    polling.admission.room = [0, 3]
+    polling.run(FULL[:2])
+
+    assert [3] == [asked["max"] for asked in polling.queue.asked]
+    assert [ROOM_WAIT_S] * 2 == polling.admission.awaited
+    assert [] == polling.stop.timeouts_s
 
 
 def test_without_room_a_poller_looks_again_a_moment_later(polling: _Polling) -> None:

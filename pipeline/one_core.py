@@ -1,0 +1,85 @@
+"""Keeps a process on one core, the quietest: Python's threads take turns, and hand over much faster there than across two.
+
+What is measured in benchmarks/README.md: nearly half of the CPU time of small objects was the handing over. Cores are
+for `--pipelines`. Every few seconds the process moves if another core is quieter. Only Linux says and allows this.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FIRST_LOOK_S = 0.05
+LOOK_S = 5.0
+_STAT = Path("/proc/stat")
+WORTH_MOVING = 0.2
+"""Of a core's time: so much less must others use of another core, or two processes would swap places for ever."""
+
+
+def keep(number: int, ended: threading.Event) -> None:
+    """Stay on one core from now on, in a thread of its own, until `ended`; pipelines of a `number` start apart."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") and _STAT.exists() else []
+    if len(cores) > 1:
+        threading.Thread(target=_keep, args=(cores, number, ended), name="one-core", daemon=True).start()
+
+
+def quietest(cores: list[int], busy: Mapping[int, float], current: int | None, own: float) -> int:
+    """Answer where to be: `busy` is each core's share of time in use, `own` what this process used of `current`."""
+    others = {core: busy.get(core, 0.0) for core in cores}
+    if current in others:
+        others[current] = max(0.0, others[current] - own)
+    best = min(cores, key=lambda core: others[core])  # the first of equals
+    if current in others and others[current] - others[best] < WORTH_MOVING:
+        return current
+    return best
+
+
+def _keep(cores: list[int], number: int, ended: threading.Event) -> None:
+    first = number % len(cores)
+    cores = cores[first:] + cores[:first]
+    current: int | None = None
+    wait_s = FIRST_LOOK_S
+    try:
+        while True:
+            before, used_before = _used_ticks(), _own_ticks()
+            if ended.wait(wait_s):
+                return
+            ticks = wait_s * os.sysconf("SC_CLK_TCK")
+            busy = {core: (used - before.get(core, used)) / ticks for core, used in _used_ticks().items()}
+            core = quietest(cores, busy, current, (_own_ticks() - used_before) / ticks)
+            if core != current:
+                current = core
+                _move({core})
+            wait_s = LOOK_S * random.uniform(0.8, 1.2)  # noqa: S311 - so that two do not move at the same moment
+    finally:
+        _move(set(cores))
+
+
+def _used_ticks() -> dict[int, int]:
+    """Answer for each core how much of its time was used; waiting for a disk is not."""
+    ticks = {}
+    for line in _STAT.read_text(encoding="ascii").splitlines():
+        name, *fields = line.split()
+        if name.startswith("cpu") and name != "cpu":
+            user, nice, system, _idle, _io_wait, *rest = map(int, fields[:8])
+            ticks[int(name[3:])] = user + nice + system + sum(rest)
+    return ticks
+
+
+def _own_ticks() -> float:
+    times = os.times()
+    return (times.user + times.system) * os.sysconf("SC_CLK_TCK")
+
+
+def _move(cores: set[int]) -> None:
+    """Move every thread; later ones begin where the thread is that starts them."""
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it has ended
+            os.sched_setaffinity(int(thread.name), cores)
