@@ -33,7 +33,7 @@ faults: environment ## break S3, SQS and the job itself, at full length, and pri
 soak: environment ## run the job at full speed through random faults; MINUTES=10; nothing may leak, nothing be lost
 	$(BIN)/python -m tests.faults.soak --minutes=$(MINUTES) $(ARGS)
 
-bench: environment ## measure the job beside a hand-written loop; ARGS="--objects=20000 --rounds=5" (see benchmarks/)
+bench: environment ## measure the job beside hand-written loops; ARGS="--only=small --rounds=5" (see benchmarks/)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv, caches, builds and local output

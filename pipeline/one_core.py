@@ -1,7 +1,7 @@
-"""Keeps a process on one core, the quietest: Python's threads take turns, and hand over much faster there than across two.
+"""Keeps a process on one core, the quietest: Python's threads take turns, and hand over faster there than across two.
 
-What is measured in benchmarks/README.md: nearly half of the CPU time of small objects was the handing over. Cores are
-for `--pipelines`. Every few seconds the process moves if another core is quieter. Only Linux says and allows this.
+Across two, nearly half of the CPU time of small objects is the handing over (benchmarks/README.md). More cores are for
+`--pipelines`. Every few seconds it moves if another is quieter. Only Linux says and allows this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FIRST_LOOK_S = 0.05
-LOOK_S = 5.0
+LOOK_S = 2.0
 _STAT = Path("/proc/stat")
 WORTH_MOVING = 0.2
 """Of a core's time: so much less must others use of another core, or two processes would swap places for ever."""
@@ -53,13 +53,11 @@ def _keep(cores: list[int], number: int, ended: threading.Event) -> None:
                 return
             ticks = wait_s * os.sysconf("SC_CLK_TCK")
             busy = {core: (used - before.get(core, used)) / ticks for core, used in _used_ticks().items()}
-            core = quietest(cores, busy, current, (_own_ticks() - used_before) / ticks)
-            if core != current:
-                current = core
-                _move({core})
+            current = quietest(cores, busy, current, (_own_ticks() - used_before) / ticks)
+            _move({current}, others=set(cores))
             wait_s = LOOK_S * random.uniform(0.8, 1.2)  # noqa: S311 - so that two do not move at the same moment
     finally:
-        _move(set(cores))
+        _move(set(cores), others=set(cores))
 
 
 def _used_ticks() -> dict[int, int]:
@@ -78,8 +76,13 @@ def _own_ticks() -> float:
     return (times.user + times.system) * os.sysconf("SC_CLK_TCK")
 
 
-def _move(cores: set[int]) -> None:
-    """Move every thread; later ones begin where the thread is that starts them."""
-    for thread in Path("/proc/self/task").iterdir():
+def _move(cores: set[int], *, others: set[int]) -> None:
+    """Move Python's threads; those of libraries, which need not take turns, may be on `others`.
+
+    A thread begins where the one is that starts it, so whoever is new since the last time is moved, too.
+    """
+    ours = {thread.native_id for thread in threading.enumerate()}
+    for task in Path("/proc/self/task").iterdir():
+        number = int(task.name)
         with suppress(OSError):  # it has ended
-            os.sched_setaffinity(int(thread.name), cores)
+            os.sched_setaffinity(number, cores if number in ours else others)
