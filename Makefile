@@ -1,4 +1,4 @@
-# One command for everything CI does: make check. Needs make and Python 3.11 or later; PYTHON=... chooses which.
+# make check is what every change has to pass. Needs make and Python 3.11 or later; PYTHON=... chooses which.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?=
@@ -16,7 +16,7 @@ MINUTES ?= 10
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s  %s\n", $$1, $$2 }'
 
-check: environment ## check format, lint, types, and run every test with branch coverage (what CI runs)
+check: environment ## check format, lint, types, and run every test with branch coverage
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
