@@ -81,6 +81,7 @@ class LeaseBook:
         self.clock = clock
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)
+        self._awaited = 0
         self._leases: dict[str, Lease] = {}
         self._adopted: dict[str, Lease] = {}
         self._suspects: set[str] = set()
@@ -105,9 +106,9 @@ class LeaseBook:
 
     def await_room(self, wanted: int, timeout_s: float) -> bool:
         """Wait until `wanted` messages have room, or all that may be open; answer whether they have."""
-        wanted = min(wanted, self.settings.max_in_flight)
         with self._freed:
-            return self._freed.wait_for(lambda: self._room() >= wanted, timeout_s)
+            self._awaited = min(wanted, self.settings.max_in_flight)  # all who wait want the same
+            return self._freed.wait_for(self._has_awaited_room, timeout_s)
 
     def reserve(self, wanted: int) -> int:
         """Reserve room for up to `wanted` messages before asking SQS for them; answer how many may come.
@@ -125,6 +126,7 @@ class LeaseBook:
         """Give back room that was reserved, after the messages that came have been opened."""
         with self._lock:
             self._reserved -= reserved
+            self._tell_of_room()
 
     def open(self, delivery: Delivery, *, size: int, asked_at: float, alone: bool = False) -> Lease | None:
         """Enter a message received by a request sent at `asked_at`; None if it is a copy of one already held.
@@ -137,6 +139,7 @@ class LeaseBook:
             held = self._leases.get(delivery.message_id)
             if held is not None and held.stage is Stage.LEAVING and held.door is Door.RETURNED:
                 held.superseded = True  # its return was too late, and is none of the new receive's
+                self._end_alone(held)
             elif held is not None:
                 held.receipt_handle = delivery.receipt_handle
                 held.deadline = deadline
@@ -228,7 +231,7 @@ class LeaseBook:
                 del self._leases[lease.message_id]
                 self._suspects.discard(lease.message_id)
                 self._end_alone(lease)
-                self._freed.notify()
+                self._tell_of_room()
 
     def due(self, now: float) -> list[Lease]:
         """Leases past half of their visibility timeout that may still be extended, the most urgent first."""
@@ -262,6 +265,13 @@ class LeaseBook:
 
     def _room(self) -> int:
         return self.settings.max_in_flight - len(self._leases) - self._reserved
+
+    def _has_awaited_room(self) -> bool:
+        return self._room() >= self._awaited
+
+    def _tell_of_room(self) -> None:
+        if self._has_awaited_room():  # else a poller would wake for each message, ten times for one receive
+            self._freed.notify()
 
     def _adopt(self, delivery: Delivery) -> Lease:
         lease = self._adopted.get(delivery.message_id)

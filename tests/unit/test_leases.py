@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.builders import RECEIVED_AT, a_delivery
+from tests.command import until
 from tests.fakes import FakeClock
 from transforms.leases import Lease, LeaseBook, Stage
 from transforms.records import Door
@@ -334,6 +335,33 @@ def test_what_is_on_its_way_back_and_is_received_again_begins_anew(book: LeaseBo
     assert (True, Stage.BUFFERED) == (returned.superseded, again.stage)
     book.close(returned)
     assert [again] == book.open_leases()
+
+
+def test_what_was_alone_and_is_received_again_on_its_way_back_is_alone_no_more(book: LeaseBook) -> None:
+    """Its old lease is not closed in the book any more; nothing would ever start again."""
+    delivery = a_delivery(message_id="suspect")
+    suspect = book.open(delivery, size=1, asked_at=book.clock(), alone=True)
+    assert suspect is not None
+    book.start(suspect)
+    _settle(book, suspect, door=Door.RETURNED)
+    again = book.open(delivery, size=1, asked_at=book.clock(), alone=True)
+    assert again is not None
+
+    assert book.fits(again)
+
+
+def test_a_reservation_that_was_not_used_is_told_to_whoever_waits_for_room(book: LeaseBook) -> None:
+    """An empty receive frees as much as messages that leave."""
+    reserved = book.reserve(2)
+    found: list[bool] = []
+    waiter = threading.Thread(target=lambda: found.append(book.await_room(10, 3600)))
+    waiter.start()
+    assert until(lambda: bool(book._freed._waiters))  # type: ignore[attr-defined]  # it waits by now
+
+    book.release(reserved)
+
+    waiter.join(10)
+    assert [True] == found
 
 
 def test_a_lost_lease_that_is_received_again_is_held_and_extended_again(book: LeaseBook, clock: FakeClock) -> None:
