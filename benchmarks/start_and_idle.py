@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.contenders import job
 from benchmarks.processes import Contender, ContenderError
 from benchmarks.servers import stand_in
-from benchmarks.trials import Load, progress
+from benchmarks.trials import Load, progress, work_directory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.arguments import Arguments
     from benchmarks.process_tree import Tree
     from benchmarks.report import Report
@@ -57,13 +57,10 @@ def run(arguments: Arguments, report: Report) -> None:
 
 
 def _run() -> Idle:
-    with (
-        tempfile.TemporaryDirectory(prefix="sqs-pipeline-bench-") as name,
-        stand_in(*Load(OBJECTS).options()) as server,
-    ):
-        output = Path(name) / "output"
+    with work_directory() as directory, stand_in(*Load(OBJECTS).options()) as server:
+        output = directory / "output"
         began = time.monotonic()
-        contender = Contender(job("--pipelines=1")(OBJECTS, str(output)), server.environment(), Path(name) / "log")
+        contender = Contender(job("--pipelines=1")(OBJECTS, str(output)), server.environment(), directory / "log")
         try:
             _await_result(output, contender, began + PATIENCE_S)
             first_result_s = time.monotonic() - began

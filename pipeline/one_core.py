@@ -46,15 +46,14 @@ def _keep(cores: list[int], number: int, ended: threading.Event) -> None:
     cores = cores[first:] + cores[:first]
     current: int | None = None
     wait_s = FIRST_LOOK_S
+    used_before, own_before = _used_ticks(), _own_ticks()
     try:
-        while True:
-            before, used_before = _used_ticks(), _own_ticks()
-            if ended.wait(wait_s):
-                return
-            ticks = wait_s * os.sysconf("SC_CLK_TCK")
-            busy = {core: (used - before.get(core, used)) / ticks for core, used in _used_ticks().items()}
-            current = quietest(cores, busy, current, (_own_ticks() - used_before) / ticks)
+        while not ended.wait(wait_s):
+            used, own, ticks = _used_ticks(), _own_ticks(), wait_s * os.sysconf("SC_CLK_TCK")
+            busy = {core: (used[core] - used_before.get(core, used[core])) / ticks for core in used}
+            current = quietest(cores, busy, current, (own - own_before) / ticks)
             _move({current}, others=set(cores))
+            used_before, own_before = used, own
             wait_s = LOOK_S * random.uniform(0.8, 1.2)  # noqa: S311 - so that two do not move at the same moment
     finally:
         _move(set(cores), others=set(cores))

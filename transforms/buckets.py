@@ -89,16 +89,16 @@ class Buckets:
         self._open: OrderedDict[tuple[str, str], S3Store] = OrderedDict()
         self._found: dict[str, str] = {}
 
-    def region(self, bucket: str, told: str | None = None) -> str:
-        """Answer the region to ask for `bucket`; `told` is what its notification says, if there is such a region.
+    def region(self, bucket: str, notified: str | None = None) -> str:
+        """Answer the region to ask for `bucket`; `notified` is what its notification says, if there is such a region.
 
         A made-up one is nowhere, and each would cost a session and clients that live as long as the process. One that
         is newer than boto3 is found by asking S3.
         """
         found = self._found.get(bucket)
-        if found is not None or told is None or told == self._region:
+        if found is not None or notified is None or notified == self._region:
             return found or self._region
-        return told if aws.is_region(told) else self._region
+        return notified if aws.is_region(notified) else self._region
 
     def store(self, bucket: str, region: str) -> S3Store:
         """Answer the store of `bucket`. Raises as `open_bucket`, and tries anew the next time."""
