@@ -2,7 +2,8 @@
 
 botocore keeps the connections (with its proxies, certificates and time limits), finds the credentials and signs. Left
 out is what only other calls need: validation against the service's model, hooks, retries, and the reading of refusals.
-That is half of a call's time. Whatever is not a plain success is for boto3 to ask again and to explain.
+That is half of a call's time. A refusal is for boto3 to ask again and to explain; after any other answer nobody knows
+whether SQS did what it was asked, and who asks must be told.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import NoCredentialsError
 
 from transforms import aws
+from transforms.failures import QueueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 def call(operation: str, region: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Call `operation` (`receive_message`, …) of SQS once; None if the answer is a refusal, or makes no sense.
+    """Call `operation` (`receive_message`, …) of SQS once; None if SQS refused, and so did nothing.
 
-    Raises botocore's own errors where there is no answer: then nobody knows whether SQS did what it was asked.
+    Raises botocore's own errors where there is no answer, and `QueueError` where it makes no sense.
     """
     client = aws.client("sqs", region)
     credentials = aws.session(region).get_credentials()
@@ -40,12 +42,17 @@ def call(operation: str, region: str, arguments: Mapping[str, Any]) -> dict[str,
     SigV4Auth(credentials.get_frozen_credentials(), "sqs", client.meta.region_name).add_auth(request)
     # The client's own connections, or its proxies and certificates would have to be found a second time.
     answer = client._endpoint.http_session.send(request.prepare())  # noqa: SLF001
-    return _json_object(answer.content) if answer.status_code == HTTPStatus.OK else None
+    status = answer.status_code
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return None
+    value = _json(answer.content) if status == HTTPStatus.OK else None
+    if not isinstance(value, dict):
+        raise QueueError(f"the answer to {operation} makes no sense: status {status}, {len(answer.content):,} bytes")
+    return value
 
 
-def _json_object(body: bytes) -> dict[str, Any] | None:
+def _json(body: bytes) -> object:
     try:
-        value = json.loads(body)
+        return json.loads(body)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None

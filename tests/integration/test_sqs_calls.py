@@ -1,4 +1,4 @@
-"""The quick calls: what goes over the wire is what boto3 would send, and what is no success is left to boto3."""
+"""The quick calls: what goes over the wire is what boto3 would send, and a refusal is left to boto3."""
 
 from __future__ import annotations
 
@@ -81,18 +81,37 @@ def test_temporary_credentials_send_their_token(server: RawServer, aws_environme
     "answer",
     [
         an_object({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no"}, "400 Bad Request"),
+        an_object({"__type": "com.amazonaws.sqs#AccessDenied", "message": "no"}, "403 Forbidden"),
+    ],
+)
+def test_a_refusal_is_left_to_boto3(aws_environment: pytest.MonkeyPatch, answer: bytes) -> None:
+    """SQS did nothing, so asking again is harmless."""
+    with RawServer([answer]) as server:
+        aws_environment.setenv("AWS_ENDPOINT_URL_SQS", server.url)
+
+        assert sqs_calls.call("receive_message", REGION, ARGUMENTS) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
         an_object({}, "503 Service Unavailable"),
         an_answer(body=b"<html>a proxy says hello</html>", etag=None),
         an_object(["not", "an", "object"]),
         an_answer("302 Found", location="http://elsewhere.invalid/", etag=None),
     ],
 )
-def test_what_is_no_success_is_left_to_boto3(aws_environment: pytest.MonkeyPatch, answer: bytes) -> None:
-    """A refusal, a server in trouble, a proxy's page."""
-    with RawServer([answer]) as server:
+def test_an_answer_that_makes_no_sense_is_not_asked_for_again(
+    aws_environment: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """A server in trouble, a proxy's page: SQS may have hidden messages, and a drain must wait for them."""
+    with RawServer([answer, an_object({})]) as server:
         aws_environment.setenv("AWS_ENDPOINT_URL_SQS", server.url)
 
-        assert sqs_calls.call("receive_message", REGION, ARGUMENTS) is None
+        with pytest.raises(QueueError, match=r"the answer to receive_message makes no sense: status \d+"):
+            SqsQueue(f"{server.url}/1/q", REGION).receive(max_messages=1, wait_s=0, visibility_timeout_s=30)
+
+    assert 1 == len(server.requests)
 
 
 def test_a_refusal_is_explained_by_boto3(aws_environment: pytest.MonkeyPatch) -> None:
