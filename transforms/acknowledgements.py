@@ -132,7 +132,8 @@ class Acknowledger:
         What is moot by the time to ask again is done, too.
         """
         waiting = {lease.message_id: lease for lease in leases}
-        backoff = Backoff(base_s=0.2, max_s=20)
+        # Within a lease's time: what SQS delivers again when it answers again is deleted before it comes a third time.
+        backoff = Backoff(base_s=0.2, max_s=min(20, self._book.settings.visibility_timeout_s / 2))
         refusals: Counter[str] = Counter()
         while waiting:
             try:
