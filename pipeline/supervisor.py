@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pipeline.signals import ASKING, read_signals
 from pipeline.supervised import PERIOD_S, RESTARTS, Supervised, described
 from transforms.events import EventLog
+from transforms.hangs import HUNG_EXIT_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +101,8 @@ class Supervisor:
         if code == CANNOT_START and not pipeline.has_started:  # it has said why
             self._code = CANNOT_START
             self._stop()
+        elif self._stops and code == HUNG_EXIT_CODE:  # what hung is settled, and a stop leaves what is in hand
+            self._crashed += 1
         elif self._stops:
             self._code = self._code or (JOB_FAILED if code and pipeline.has_started else 0)
         elif self._is_bounded and code in {0, JOB_FAILED}:

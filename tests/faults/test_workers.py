@@ -22,6 +22,7 @@ NEIGHBOURS = choose(200, 40)
 TIMEOUT_S = 240.0
 SLACK_S = 15.0
 """For a machine that is busy with other things."""
+RESTARTS = "crashed (exit code 70); it starts again"
 
 
 def _keys(world: World, guilty: str) -> list[str]:
@@ -54,6 +55,7 @@ def test_a_function_that_hangs(world: World, figures: Callable[..., None], concu
         DEADLY, *options, f"--process_concurrency={concurrency}", "--retry_base_s=1", "--pipelines=1"
     ) as job:
         assert until(lambda: world.left() == (0, 0), TIMEOUT_S), job
+        assert until(lambda: len(job.lines_with(RESTARTS)) == give_up_after, TIMEOUT_S), job  # the last tells SQS first
         job.signal(signal.SIGTERM)
         assert job.wait() == 0, job
     letter = _assert_only_this_was_set_aside(world, "hangs", neighbours)
@@ -61,7 +63,7 @@ def test_a_function_that_hangs(world: World, figures: Callable[..., None], concu
     assert letter["detail"] == "did not return within 3 s (--max_processing_s)"
     assert "in deadly" in letter["traceback"]
     said = job.lines_with(f"the processor is at s3://{world.name}/hangs for over 3 s (--max_processing_s)")
-    restarts = job.lines_with("crashed (exit code 70); it starts again")
+    restarts = job.lines_with(RESTARTS)
     assert len(said) == len(restarts) == give_up_after, job
     figures(restarts=len(restarts), receives=histogram(world.proxy.receives()), set_aside=letter["kind"])
 

@@ -17,6 +17,7 @@ from pipeline import supervised
 from pipeline.supervisor import GRACE_S, Supervisor
 from pipeline.worker import VARIABLE, Worker
 from transforms.events import EVENTS
+from transforms.hangs import HUNG_EXIT_CODE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ import os, signal, sys, threading
 from pathlib import Path
 from pipeline.worker import Worker
 from transforms.events import EVENTS
+from transforms.hangs import HUNG_EXIT_CODE
 
 worker, stop = Worker.of(os.environ), threading.Event()
 lives = Path(f"lives-{worker.number}")
@@ -176,6 +178,13 @@ end()
 
     assert 0 == _run(script, pipelines=3)
     assert "stopped: 3 received" in told.messages[-1]
+
+
+@pytest.mark.parametrize(("code", "expected"), [(HUNG_EXIT_CODE, 0), (1, 1), (3, 1)])
+def test_a_function_that_hangs_does_not_fail_a_stop(code: int, expected: int, told: pytest.LogCaptureFixture) -> None:
+    """Its worker has settled what hung, and a stop may leave what is in hand; any other end of one is a failure."""
+    assert expected == _run(f"worker.started(stop); ask(); stop.wait(); os._exit({code})")
+    assert expected == 1 or "1 crashed, what they held comes back by itself" in told.messages[-1]
 
 
 def test_a_pipeline_that_has_not_started_is_simply_ended(told: pytest.LogCaptureFixture) -> None:
