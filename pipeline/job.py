@@ -10,7 +10,8 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import last_moment, one_core, runners, signals, start_up
+from pipeline import last_moment, one_core, progress, runners, signals, start_up
+from pipeline.backfill_options import with_share
 from pipeline.flow import build
 from pipeline.outside import Outside
 from transforms import process_wide
@@ -40,7 +41,7 @@ def run(
 
     `worker` speaks with the supervisor, where there is one.
     """
-    plan, ended = runners.plan(settings, beam_args), threading.Event()
+    plan, ended = runners.plan(with_share(settings, worker), beam_args), threading.Event()
     outside = outside or Outside.of(plan.settings)
     start_up.check(plan.settings, outside, workers_here=plan.workers_here)
     if plan.workers_here:
@@ -52,7 +53,8 @@ def run(
         worker.started(STOP)
     log.info("started: %s", _described(plan.settings))
     try:
-        return _run(plan, outside)
+        with progress.shown(plan.settings, workers_here=plan.workers_here):
+            return _run(plan, outside)
     except KeyboardInterrupt:  # only where signals are not ours: the workers are elsewhere
         log.warning("left; the job goes on where it runs")
         return LEFT
@@ -107,7 +109,8 @@ def _judged(settings: Settings, doors: Mapping[str, int]) -> int:
 def _described(settings: Settings) -> str:
     receive, write, run = settings.receive, settings.write, settings.run
     runner = "DirectRunner (Beam's FnApiRunner, in this process)" if run.runner == "DirectRunner" else run.runner
-    ends = [f"quiet for {receive.idle_s:g} s"] if receive.idle_s is not None else []
+    quiet = f"quiet for {receive.idle_s:g} s" if receive.idle_s else "nothing is left"
+    ends = [quiet] if receive.idle_s is not None else []
     ends += [f"{receive.max_messages:,} messages came"] if receive.max_messages is not None else []
     return (
         f"{runner} reads {receive.queue_url} in {receive.region} until {' or '.join(ends) or 'it is stopped'}, "

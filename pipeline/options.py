@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.backfill_options import backfill_settings, choose_source
 from pipeline.option_help import options_markdown_table
 from pipeline.option_sources import Said, read_sources
 from pipeline.option_table import BY_NAME, IN_PROCESS, OPTIONS
@@ -32,6 +33,7 @@ class RunSettings:
     runner: str = "DirectRunner"
     pipelines: int = 1
     drain: bool = False
+    dry_run: bool = False
     strict: bool = False
     all_cores: bool = False
     shared_output: bool = False
@@ -61,6 +63,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, li
     said, rest = read_sources(argv, environ)
     values = {option.name: said[option.name].value if option.name in said else option.default for option in OPTIONS}
     _give_way(values, said)
+    said = choose_source(values, said)
     _check_together(values, said)
     return _settings(values, region_of(environ, values["queue_url"])), rest
 
@@ -82,7 +85,8 @@ def _give_way(values: dict[str, Any], said: Mapping[str, Said]) -> None:
 def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
     if not values["queue_url"]:
         raise UserError("There is no queue to read: set --queue_url or SQS_QUEUE_URL")
-    check_queue_url(values["queue_url"])
+    if not values["backfill"]:
+        check_queue_url(values["queue_url"])
     longest, visibility = "max_processing_s", "visibility_timeout_s"
     if values[longest] + values[visibility] > SQS_MAX_VISIBILITY_S:
         raise UserError(
@@ -105,7 +109,7 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
             "messages, so choose one of the two"
         )
     if values["strict"] and not _is_bounded(values):
-        raise UserError(f"{said['strict'].label} judges a job that ends; add --drain or --max_messages")
+        raise UserError(f"{said['strict'].label} judges a job that ends; add --drain, --backfill or --max_messages")
 
 
 def _is(name: str, values: Mapping[str, Any], said: Mapping[str, Said]) -> str:
@@ -115,7 +119,7 @@ def _is(name: str, values: Mapping[str, Any], said: Mapping[str, Said]) -> str:
 
 
 def _is_bounded(values: Mapping[str, Any]) -> bool:
-    return values["drain"] or values["max_messages"] is not None
+    return bool(values["drain"] or values["backfill"]) or values["max_messages"] is not None
 
 
 def region_of(environ: Mapping[str, str], queue_url: str) -> str:
@@ -142,10 +146,11 @@ def _settings(values: Mapping[str, Any], region: str) -> Settings:
     if values["drain"]:
         # A long poll that outlasts the wait for one more message would make it longer.
         receive |= {"idle_s": values["idle_s"], "wait_time_s": min(values["wait_time_s"], int(values["idle_s"]))}
+    receive |= backfill_settings(values)
     return Settings(
         receive=ReceiveSettings(**receive),
         leases=LeaseSettings(**groups["leases"]),
-        fetch=FetchSettings(**groups["fetch"], region=region),
+        fetch=FetchSettings(**groups["fetch"], region=region, asks_ledger_always=bool(values["backfill"])),
         process=ProcessSettings(**groups["process"]),
         write=WriteSettings(**write),
         run=RunSettings(**groups["run"]),

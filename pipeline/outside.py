@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from transforms.backfill_queue import BackfillQueue
 from transforms.consumers import Consumer
 from transforms.process_wide import ProcessWide
 from transforms.s3_objects import S3Objects
@@ -33,7 +34,7 @@ class Outside:
         """The real one."""
         write = settings.write
         return cls(
-            queue=ProcessWide(SqsQueue, settings.receive.queue_url, settings.receive.region),
+            queue=_queue(settings.receive),
             objects=ProcessWide(S3Objects, settings.fetch.region),
             results=ProcessWide(_open_store, write.output, write.region, write.fsync),
             dead_letters=ProcessWide(_open_store, write.dead_letters, write.region, write.fsync),
@@ -42,6 +43,13 @@ class Outside:
     def consumer(self, settings: Settings) -> ProcessWide[Consumer]:
         """The process's side of the queue, shared by the first step and the last."""
         return ProcessWide(_make_consumer, self.queue, settings.receive, settings.leases)
+
+
+def _queue(receive: ReceiveSettings) -> ProcessWide[Queue]:
+    """Answer where messages come from: what the modes differ in."""
+    if receive.backfill:
+        return ProcessWide(BackfillQueue, receive.backfill, receive.region)
+    return ProcessWide(SqsQueue, receive.queue_url, receive.region)
 
 
 def _open_store(location: str, region: str, fsync: bool) -> Store:  # noqa: FBT001 - ProcessWide passes by position

@@ -69,6 +69,7 @@ class Consumer:
         batcher: type[Batcher[Any]] = Batcher,
     ) -> None:
         """Nothing is received until `start`; `clock` counts seconds, `batcher` sends acknowledgements."""
+        self._queue = queue
         self._settings = receive
         self._stop = stop
         self._clock = clock
@@ -239,7 +240,8 @@ class Consumer:
             return False
         quiet_since = max(self._quiet_since, self._hidden_until, self.acknowledger.returned_until)
         quiet = self._clock() - quiet_since >= self._settings.idle_s
-        return quiet and self._empty_receive_at > quiet_since and self.book.reserved_count == 0
+        was_empty = self._empty_receive_at > quiet_since and self.book.reserved_count == 0
+        return quiet and was_empty and not self._queue.has_more()
 
     def _gives_up(self) -> bool:
         """Whether a job that is to end by itself has waited long enough for an outage to end."""

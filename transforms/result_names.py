@@ -34,7 +34,7 @@ _PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
 def result_name(bucket: str, key: str, etag: str | None) -> str:
     """Answer where the result of one object's content is stored: `<bucket>/<key, made safe>.<digest>.json`."""
-    suffix = f".{_digest(bucket, key, etag)}.json"
+    suffix = f".{digest_of(bucket, key, etag)}.json"
     *folders, last = key.split("/")
     top = _folder(f"-{bucket[1:]}" if bucket.startswith("_") else bucket)  # `_dead_letters` is no bucket
     name = _safe(last, MAX_SEGMENT_BYTES - len(suffix) - _ROOM)
@@ -47,13 +47,13 @@ def dead_letter_name(message_id: str, index: int) -> str:
     """Answer where the dead letter of a message's record is stored: `<message id>-<index>.json`."""
     if _PLAIN_ID.fullmatch(message_id):
         return f"{message_id}-{index}.json"
-    return _unreserved(f"{_safe(message_id, 100)}.{_digest(message_id)}-{index}.json")
+    return _unreserved(f"{_safe(message_id, 100)}.{digest_of(message_id)}-{index}.json")
 
 
-def _digest(*parts: str | None) -> str:
+def digest_of(*parts: str | None) -> str:
     """Tell any two lists of parts apart; JSON keeps where one ends, and None from an empty one."""
-    digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=_DIGEST_BYTES).digest()
-    return base64.b32encode(digest).decode().lower()
+    hashed = hashlib.blake2b(json.dumps(parts).encode(), digest_size=_DIGEST_BYTES).digest()
+    return base64.b32encode(hashed).decode().lower()
 
 
 def _that_fit(folders: list[str], room: int) -> list[str]:

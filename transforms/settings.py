@@ -12,11 +12,26 @@ from transforms.failures import DEFAULT_FATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from transforms.failures import FailureKind, Fate
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillSettings:
+    """Which objects of buckets to list instead of waiting to be told of them."""
+
+    places: tuple[tuple[str, str], ...]
+    """(bucket, key prefix); an empty prefix is all of the bucket."""
+    since: datetime | None = None
+    """By the time of their last change: from this one on."""
+    until: datetime | None = None
+    """Before this one."""
+    share: tuple[int, int] = (1, 1)
+    """(2, 3) is the second of three equal parts of the keys, one for each process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +52,13 @@ class ReceiveSettings:
     """`module:function`."""
     give_up_after: int = 5
     idle_s: float | None = None
-    """Drain: end after this long without work. None runs until stopped."""
+    """Drain: end after this long without work; 0 ends when nothing is left. None runs until stopped."""
     budget_s: float | None = None
     """How long one call of the source lasts before it defers; None lasts as long as the source."""
     max_messages: int | None = None
     """End after this many messages. None for no end."""
+    backfill: BackfillSettings | None = None
+    """Make the messages of a listing; None reads a queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +86,8 @@ class FetchSettings:
     content_budget_bytes: int = 64 * MIB
     """In-memory contents that may exist at once."""
     reprocess: bool = False
+    asks_ledger_always: bool = False
+    """Whether what is received for the first time may be done already: it comes of a listing, not of an event."""
 
 
 @dataclass(frozen=True, slots=True)
