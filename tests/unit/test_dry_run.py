@@ -85,6 +85,16 @@ def test_for_machines_it_is_json(results: FakeStore, capsys: pytest.CaptureFixtu
     assert (0, 6, 0) == (said["already_finished"]["objects"], said["listed"]["objects"], said["listed_archived"])
 
 
+def test_any_number_of_objects_is_counted(
+    results: FakeStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many at a time."""
+    monkeypatch.setattr(dry_run, "BATCH", 2)
+
+    assert 0 == dry_run.run(SETTINGS, [], _outside(results))
+    assert "listed                          6                    60" in capsys.readouterr().out
+
+
 def test_it_stores_nothing(results: FakeStore) -> None:
     """Not even to see whether it could."""
     before = sorted(results.names())
