@@ -198,7 +198,7 @@ class Consumer:
                 delivery.receive_count, base_s=settings.retry_base_s, max_s=settings.retry_max_s, rng=self._random
             )
             self.acknowledger.give_back(lease, delay_s=delay_s, reason=", ".join(lease.kinds))
-        if lease.alone:  # everything waits for it
+        if lease.alone or self._is_last():  # nothing comes that would fill the batch
             self.acknowledger.flush()
 
     # ── private
@@ -222,6 +222,9 @@ class Consumer:
         EVENTS.count(FinishedKind.DUPLICATE_RECEIPT)
         EVENTS.settled(Door.IGNORED)
         return None
+
+    def _is_last(self) -> bool:
+        return self._started and self._pollers.ended and not self.book.has_work
 
     def _unreserve(self, reserved: int, *, unused: int) -> None:
         with self._lock:
