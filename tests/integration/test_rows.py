@@ -13,6 +13,7 @@ from tests.builders import a_notification
 from tests.command import Command, until
 from tests.integration.conftest import REGION
 from transforms import aws as transforms_aws
+from transforms.hangs import HUNG_EXIT_CODE
 from transforms.result_names import result_name
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ TEXT = b"one\ntwo\nthree"
 MINE = """
 import csv
 import io
+import threading
 from datetime import UTC, datetime
 
 from transforms import File
@@ -47,6 +49,11 @@ def large(content):
 def stumbles(content):
     yield from ({"number": number} for number in range(1000))
     raise LookupError("no such customer")
+
+
+def hangs(content):
+    yield {"number": 1}
+    threading.Event().wait()
 
 
 def many(content):
@@ -131,6 +138,20 @@ def test_an_error_after_a_thousand_rows_leaves_nothing_behind(bucket: str, queue
     assert name.startswith("_dead_letters/")
     assert "processor_error" == json.loads(letter)["kind"]
     assert "in stumbles" in json.loads(letter)["traceback"]
+
+
+def test_a_generator_that_hangs_between_two_rows_ends_as_a_call_that_hangs(
+    bucket: str, queue_url: str, tmp_path: Path
+) -> None:
+    """Its time is watched until the last row; it is settled by name, its process ends, and no row is left."""
+    options = ("--max_processing_s=1", "--give_up_after=1", "--pipelines=0")
+    with _a_job(queue_url, tmp_path, "--processor=mine:hangs", *options) as job:
+        assert job.wait(TIMEOUT_S) == HUNG_EXIT_CODE, str(job)
+
+    ((name, letter),) = _stored("output", tmp_path).items()
+    assert name.startswith("_dead_letters/")
+    assert "did not return within 1 s" in json.loads(letter)["detail"]
+    assert "in hangs" in json.loads(letter)["traceback"]
 
 
 def test_what_has_rows_already_is_not_done_again(bucket: str, queue_url: str, tmp_path: Path) -> None:
