@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from transforms.documents import result_document
 from transforms.events import EVENTS
-from transforms.failures import BadResultError, ProcessorError, RecordError, UserError
+from transforms.failures import BadResultError, ProcessorError, RecordError, UserError, WriteFailedError
 from transforms.hangs import Watch
 from transforms.loading import load_callable
 from transforms.raised import described
 from transforms.records import Failure, Result
+from transforms.rows import draw, spool_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from transforms.contents import Fetched
     from transforms.records import ObjectRef
     from transforms.settings import ProcessSettings
+    from transforms.spools import Spool
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Processor:
         ref, started = content.ref, time.monotonic()
         self._running[threading.get_ident()] = (ref, started)
         try:
-            result = Result(ref, self._document(content))
+            result = self._result(content)
         except RecordError as error:
             return Failure.of(ref, error)
         else:
@@ -77,15 +79,21 @@ class Processor:
             except Exception:
                 log.exception("closing the processor failed; its results are stored all the same")
 
-    def _document(self, content: Fetched) -> bytes:
+    def _result(self, content: Fetched) -> Result:
+        spool: Spool | None = None
         try:
-            fields = self._function()(content)
+            answer = self._function()(content)
+            spool = spool_for(answer, content.ref)
+            fields = answer if spool is None else draw(answer, spool)  # the user's code goes on in a generator
             content.finish()
-            return result_document(fields, content.ref, processed_at=self._now())
+            return Result(content.ref, result_document(fields, content.ref, processed_at=self._now()), spool)
         except BaseException as error:  # the one place that catches so widely: it is the user's code
+            if spool is not None:
+                spool.close()
             if content.error is not None:
                 raise content.error from content.error.__cause__
-            if type(error) is BadResultError:  # isinstance() would ask the error, which may raise
+            # isinstance() would ask the error, which may raise
+            if type(error) is BadResultError or type(error) is WriteFailedError:
                 raise
             raise ProcessorError(described(error)) from error
 

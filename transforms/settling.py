@@ -50,8 +50,7 @@ class Settler:
         if isinstance(record, Failure):
             return self._fail(record)
         try:
-            name = result_name(record.ref.bucket, record.ref.key, record.ref.etag)
-            self._results.put(name, record.document)
+            name = self._put(record)
         except RecordError as error:
             return self._fail(Failure.of(record.ref, error))
         except BaseException as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate, a panic of obstore too
@@ -60,6 +59,17 @@ class Settler:
         self._guard.succeeded(OUTPUT)
         EVENTS.stored(record.ref, name)
         return Outcome(record, Door.STORED, "stored")
+
+    def _put(self, result: Result) -> str:
+        """Store the rows, then the document that says where they are: who sees it finds them whole. Answer its name."""
+        name = result_name(result.ref.bucket, result.ref.key, result.ref.etag)
+        if result.rows is not None:
+            try:
+                self._results.put_file(result.rows.name, result.rows.rewound())
+            finally:
+                result.rows.close()
+        self._results.put(name, result.document)
+        return name
 
     def _fail(self, failure: Failure) -> Outcome:
         EVENTS.count(failure.kind)
