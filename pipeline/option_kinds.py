@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from transforms.failures import DEFAULT_FATES, FailureKind, Fate, UserError
@@ -147,6 +148,15 @@ def _read_fate(text: str) -> tuple[FailureKind, Fate]:
     return FailureKind(kind.strip()), Fate(fate.strip())
 
 
+def read_time(text: str) -> datetime:
+    """Answer a moment in UTC, as which one without a zone is taken. Raises `ValueError`."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:  # the first or last day there is, in another zone
+        raise ValueError(text) from error
+
+
 def one_of(*choices: str, ending: str = "") -> Kind:
     """Words in any case; `ending` may be left out."""
     words = {choice.lower(): choice for choice in choices} | {
@@ -161,6 +171,7 @@ INTEGER = Kind("a whole number", _read_integer)
 NUMBER = Kind("a number", _read_number, show=lambda value: f"{value:g}")
 BYTES = Kind("a number of bytes like 1048576, 4MiB or 256MB", _read_bytes, show=_show_bytes)
 FLAG = Kind("true or false", _read_flag, show=lambda value: str(value).lower())
+TIME = Kind("a time like 2026-01-31T09:00Z, which is UTC unless it says more", read_time)
 TEXTS = Kind("a text that is not empty", _read_text, many=True)
 NAMES = Kind("a name, or several with commas between them", _read_text, many=True, splits=True)
 FATES = Kind(
