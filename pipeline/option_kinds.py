@@ -148,12 +148,12 @@ def _read_fate(text: str) -> tuple[FailureKind, Fate]:
     return FailureKind(kind.strip()), Fate(fate.strip())
 
 
-def read_time(text: str) -> datetime:
-    """Answer a moment in UTC, as which one without a zone is taken. Raises `ValueError`."""
+def read_moment(text: str) -> datetime:
+    """Read a date or a time in ISO 8601, UTC unless it says more. Raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
     try:
-        moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError as error:  # the first or last day there is, in another zone
+    except OverflowError as error:  # the first or the last day there is, in another time zone
         raise ValueError(text) from error
 
 
@@ -171,9 +171,13 @@ INTEGER = Kind("a whole number", _read_integer)
 NUMBER = Kind("a number", _read_number, show=lambda value: f"{value:g}")
 BYTES = Kind("a number of bytes like 1048576, 4MiB or 256MB", _read_bytes, show=_show_bytes)
 FLAG = Kind("true or false", _read_flag, show=lambda value: str(value).lower())
-TIME = Kind("a time like 2026-01-31T09:00Z, which is UTC unless it says more", read_time)
 TEXTS = Kind("a text that is not empty", _read_text, many=True)
 NAMES = Kind("a name, or several with commas between them", _read_text, many=True, splits=True)
+MOMENT = Kind(
+    "a date or a time like 2026-01-31 or 2026-01-31T09:00Z, which is UTC unless it says more",
+    read_moment,
+    show=lambda value: str(value.isoformat()),
+)
 FATES = Kind(
     f"kind=fate; kinds are {', '.join(DEFAULT_FATES)}; fates are {', '.join(Fate)}", _read_fate, many=True, splits=True
 )

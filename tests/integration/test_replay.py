@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,14 +100,13 @@ def test_the_script_for_ci_compares_with_what_is_expected(tmp_path: Path) -> Non
     """It passes on the committed recording; it fails where a file differs, until that is accepted."""
     shutil.copytree(RECORDING, tmp_path / "tests" / "replay")
 
+    paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT)}
+
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [tmp_path / "tests" / "replay" / "check.sh", *arguments],
-            env={
-                **os.environ,
-                "PYTHON": os.environ.get("PYTHON", str(ROOT / ".venv/bin/python")),
-                "PYTHONPATH": str(ROOT),
-            },
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

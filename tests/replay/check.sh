@@ -3,11 +3,11 @@
 # After a change that is meant: ./tests/replay/check.sh --accept, and look at what git says has changed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-python=${PYTHON:-.venv/bin/python}
+PATH=$PWD/.venv/bin:$PATH
 output=$(mktemp -d)
 trap 'rm -rf "$output"' EXIT
 
-"$python" -m pipeline --runner=DirectRunner --replay='tests/replay/*.jsonl' --objects=tests/replay/objects \
+python -m pipeline --runner=DirectRunner --replay='tests/replay/*.jsonl' --objects=tests/replay/objects \
   --output="$output" --processed_at=2026-01-15T09:10:02Z --log_level=ERROR
 find "$output" -mindepth 1 -type d -empty -delete # as git does, which knows no empty directory
 
