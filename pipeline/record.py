@@ -86,7 +86,7 @@ class Recorder:
         counts = _Counts()
         with held.kept():
             try:
-                for message in held.receive(max_messages=asked.max_messages, wait_s=asked.receive.wait_time_s):
+                for message in held.receive(asked.max_messages):
                     self._add(message, recording, stop, counts)
             except _StoppedError:
                 pass  # the object that was copied is not recorded; the rest is said below
@@ -126,10 +126,10 @@ class Recorder:
             _say_what_is_not_redacted(self._redaction)
         if counts.at_their_last:
             log.warning(
-                "%s received as often as the queue's maxReceiveCount allows (%d times): at the next receive SQS moves "
-                "them to the dead-letter queue",
-                _some(counts.at_their_last, "message"),
+                "received as often as the queue's maxReceiveCount allows (%d times): %s, which SQS moves to the "
+                "dead-letter queue at the next receive",
                 self._most_receives,
+                _some(counts.at_their_last, "message"),
             )
         if held.not_given_back:
             count, within_s = _some(held.not_given_back, "message"), self._asked.visibility_timeout_s

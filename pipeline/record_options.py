@@ -57,7 +57,7 @@ OWN = {
 }
 """What the job does not have, or has otherwise. A test of the documentation knows them from here."""
 _NAMES = (
-    *("queue_url", "max_messages", "wait_time_s", "buckets", "key_glob", "notification_parser"),
+    *("queue_url", "max_messages", "buckets", "key_glob", "notification_parser"),
     *("visibility_timeout_s", "max_object_bytes", "into", "redact", "redact_names", "log_level", "log_format"),
 )
 
@@ -65,8 +65,8 @@ RECORD = About(
     usage="python -m pipeline record --queue_url=URL --into=DIR [--max_messages=N] [--redact]",
     description="""\
 Copies messages of a queue and their objects into a directory, for a replay, and deletes nothing. Messages are hidden
-from the job meanwhile, and visible again at the end, also after Ctrl-C. It ends early when two polls in a row brought
-nothing new.
+from the job meanwhile, and visible again at the end, also after Ctrl-C. It ends early when nothing new came
+for 10 seconds.
 
 Each recorded message costs one receive: it counts towards --give_up_after of the job, and towards maxReceiveCount of
 the queue, past which SQS moves a message to the queue's dead-letter queue.""",
@@ -103,7 +103,7 @@ def parse_record(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
     check_queue_url(values["queue_url"])
     if not values["into"]:
         raise UserError("There is no place for the recording: set --into=DIR")
-    names = ("queue_url", "wait_time_s", "buckets", "notification_parser")
+    names = ("queue_url", "buckets", "notification_parser")
     return Asked(
         receive=ReceiveSettings(
             region=region_of(environ, values["queue_url"]),

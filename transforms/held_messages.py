@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-QUIET_POLLS = 2
-"""In a row without anything new; one empty answer of SQS does not mean an empty queue."""
+POLL_S = 2
+"""A long poll, which asks all of SQS; short, since a stop waits for its end."""
+QUIET_POLLS = 5
+"""In a row without anything new."""
 POLL_ATTEMPTS = 5
 """Of one poll; the waits between them add up to a quarter of a minute at most."""
 GIVE_BACK_ATTEMPTS = 5
@@ -51,6 +53,7 @@ class HeldMessages:
         self._visibility_timeout_s = visibility_timeout_s
         self._pause = pause
         self._lock = threading.RLock()  # over calls of SQS, too: an extension must not overtake the return
+        self._polling = threading.Lock()
         self._receipts: dict[str, Receipt] = {}
         self._is_over = False
         self.not_given_back = 0
@@ -68,22 +71,22 @@ class HeldMessages:
         finally:
             self.give_back()
 
-    def receive(self, *, max_messages: int, wait_s: int) -> Iterator[Message]:
+    def receive(self, max_messages: int) -> Iterator[Message]:
         """Yield up to `max_messages`, each once and held, until the queue is quiet or it is to stop.
 
-        `wait_s` is how long each poll waits. Raises `QueueError` where asking again does not help.
+        Raises `QueueError` where asking again does not help.
         """
         seen: set[str] = set()
         quiet = 0
         while len(seen) < max_messages and quiet < QUIET_POLLS and not self._stop.is_set():
-            received = self._poll(min(SQS_MAX_BATCH, max_messages - len(seen)), wait_s)
+            received = self._poll(min(SQS_MAX_BATCH, max_messages - len(seen)))
             self.add(received)
             new = {message.message_id: message for message in received if message.message_id not in seen}
             seen |= new.keys()
             quiet = 0 if new else quiet + 1  # a message that is not held any more comes again and again
             yield from new.values()
         if quiet == QUIET_POLLS:
-            log.info("the queue is quiet: %d polls in a row brought nothing new", QUIET_POLLS)
+            log.info("the queue is quiet: nothing new came for %d s", QUIET_POLLS * POLL_S)
 
     def add(self, messages: Sequence[Message]) -> None:
         """Hold what was received; a newer receipt replaces an older one. After the end it goes straight back."""
@@ -117,22 +120,28 @@ class HeldMessages:
             if self._is_over:
                 return
             self.extend()
+        with self._polling:  # the poll under way; there is none after it
+            pass
         self.give_back()
 
-    def _poll(self, most: int, wait_s: int) -> list[Message]:
+    def _poll(self, most: int) -> list[Message]:
+        """Ask once, and again after a failure. A stop waits for the answer: what goes back must not come in by it."""
         backoff = Backoff(base_s=1, max_s=30)
-        for attempt in range(1, POLL_ATTEMPTS + 1):
+        failed = 0
+        while True:
             try:
-                return self._queue.receive(
-                    max_messages=most, wait_s=wait_s, visibility_timeout_s=self._visibility_timeout_s
-                )
+                with self._polling:
+                    if self._stop.is_set():
+                        return []
+                    return self._queue.receive(
+                        max_messages=most, wait_s=POLL_S, visibility_timeout_s=self._visibility_timeout_s
+                    )
             except QueueError as error:
-                if error.permanent or attempt == POLL_ATTEMPTS:
+                failed += 1
+                if error.permanent or failed == POLL_ATTEMPTS:
                     raise
                 log.warning("a receive failed, it is tried again: %s", error.detail)
-            if self._stop.wait(backoff.next_delay()):
-                break
-        return []
+            self._stop.wait(backoff.next_delay())
 
     def _extend(self, batch: list[Receipt]) -> None:
         try:

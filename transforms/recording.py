@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -95,7 +96,8 @@ class Recording:
         """Copy a message's objects, and then record it; all of it or nothing.
 
         `pairs` are references as they are in S3, and as the recorded message says them. `check` is called before each
-        piece of an object, and may raise. Raises a `RecordError`; `WriteFailedError` is of the disk here.
+        piece of an object and each resumption, and may raise. Raises a `RecordError`; here `WriteFailedError` is of the
+        disk.
         """
         new: dict[tuple[str, str], _Copied] = {}
         try:
@@ -132,7 +134,7 @@ class Recording:
         size, limit = opened.info.size, self._max_object_bytes
         if size > limit:
             raise TooLargeError(f"{ref.url}: --max_object_bytes is {limit:,}; the object has {size:,} bytes")
-        download = Download(partial(_itself, objects), ref, opened.info.etag)
+        download = Download(partial(_itself, objects), ref, opened.info.etag, partial(_pause, check))
         return self._save(ref, told, download.chunks(opened), check)
 
     def _save(self, ref: ObjectRef, told: ObjectRef, chunks: Iterable[bytes], check: Callable[[], None]) -> _Copied:
@@ -171,7 +173,7 @@ class Recording:
             while line:  # a disk that becomes full takes a part first
                 line = line[self._lines.write(line) :]
         except OSError as error:
-            self._lines.truncate(whole)
+            self._lines.truncate(self._lines.seek(whole))
             raise WriteFailedError(f"{self._directory} cannot be written: {error.strerror}") from error
 
 
@@ -183,6 +185,12 @@ def _line(message: Message) -> bytes:
     }
     document = {"MessageId": message.message_id, "Body": message.body, "Attributes": attributes}
     return f"{json.dumps(document)}\n".encode("ascii")
+
+
+def _pause(check: Callable[[], None], seconds: float) -> None:
+    """Wait before a transfer that broke goes on, unless it is to end."""
+    check()
+    time.sleep(seconds)
 
 
 def _itself(objects: T) -> T:

@@ -42,14 +42,16 @@ _IDENTITY = frozenset(("object", name) for name in ("eTag", "etag", "versionId",
 _NAMES = frozenset({("bucket", "name"), ("object", "key")})
 """Where the object is. The processing function may go by it, so it goes only if that is wanted."""
 
-_ADDRESS6 = r"(?<![\w:.])(?=[0-9A-Fa-f.]*+:[0-9A-Fa-f.]*+:)(?P<address6>[0-9A-Fa-f:.]++)(?!\w)"
+_ESCAPED = r"(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})"
+"""What may stand before a token in JSON that is read as text, though it looks like a part of it."""
+_ADDRESS6 = rf"(?a:(?:(?<![\w:.])|{_ESCAPED})(?=[0-9A-Fa-f.]*+:[0-9A-Fa-f.]*+:)(?P<address6>[0-9A-Fa-f:.]++)(?!\w))"
 _FIELD_NAMES = "|".join("[-_]?".join(name) for name in _FIELDS)
 _OTHERS = rf"""
     (?P<field>(?<!\\)(?P<escape>\\*+)"(?P<name>(?i:{_FIELD_NAMES}))(?P=escape)"\s*+:\s*+(?P=escape)")
         (?P<value>.*?)(?=(?<!\\)(?P=escape)"|\Z)
   | (?P<principal>arn:aws[a-z-]*+:(?:iam|sts):[^\s"'\\,;]*+
-      | (?<![0-9A-Za-z])(?:AWS:)?(?:A3T[A-Z0-9]|ABIA|ACCA|AGPA|AIDA|AIPA|AKIA|ANPA|ANVA|APKA|AROA|ASCA|ASIA)
-        [A-Z0-9]{{12,}}+(?::[^\s"'\\,;]*+)?)
+      | (?:(?<![0-9A-Za-z])|{_ESCAPED})(?:AWS:)?
+        (?:A3T[A-Z0-9]|ABIA|ACCA|AGPA|AIDA|AIPA|AKIA|ANPA|ANVA|APKA|AROA|ASCA|ASIA)[A-Z0-9]{{12,}}+(?::[^\s"'\\,;]*+)?)
   | (?P<email>(?<![\w.+-])[\w.+-]{{1,64}}+@[\w-]{{1,63}}+(?:\.[\w-]{{1,63}}+)++)
   | (?P<address>(?<![0-9])(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}(?![0-9]))
   | (?P<account>(?<![0-9])[0-9]{{12}}(?![0-9]))
