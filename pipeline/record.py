@@ -13,8 +13,8 @@ from pipeline.record_options import parse_record
 from pipeline.start_up import max_receive_count
 from transforms.failures import QueueError, RecordError, UserError, WriteFailedError
 from transforms.held_messages import HeldMessages
+from transforms.new_recording import NewRecording
 from transforms.notifications import AdmissionRules
-from transforms.recording import Recording
 from transforms.redaction import Redaction
 from transforms.retelling import Retelling
 from transforms.s3_objects import S3Objects
@@ -43,7 +43,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     recorder = Recorder(asked, SqsQueue(asked.receive.queue_url, asked.receive.region), S3Objects(asked.receive.region))
     recorder.check_queue()
     stop = threading.Event()
-    with closing(Recording(asked.into, max_object_bytes=asked.max_object_bytes)) as recording:
+    with closing(NewRecording(asked.into, max_object_bytes=asked.max_object_bytes)) as recording:
         signals.install(stop, STOPPING)
         return recorder.record(recording, stop)
 
@@ -79,7 +79,7 @@ class Recorder:
                 "move it to the dead-letter queue, and the job would never see it; raise maxReceiveCount first"
             )
 
-    def record(self, recording: Recording, stop: threading.Event) -> int:
+    def record(self, recording: NewRecording, stop: threading.Event) -> int:
         """Record until there is enough, the queue is quiet or `stop` is set, and answer the exit code."""
         asked = self._asked
         held = HeldMessages(self._queue, visibility_timeout_s=asked.visibility_timeout_s, stop=stop)
@@ -96,7 +96,7 @@ class Recorder:
         self._summarise(recording, held, counts)
         return 1 if counts.ended_early or counts.left_out or held.not_given_back else 0
 
-    def _add(self, message: Message, recording: Recording, stop: threading.Event, counts: _Counts) -> None:
+    def _add(self, message: Message, recording: NewRecording, stop: threading.Event, counts: _Counts) -> None:
         def check() -> None:
             if stop.is_set():
                 raise _StoppedError
@@ -114,7 +114,7 @@ class Recorder:
         else:
             log.info("recorded message %s: %s", message.message_id, ", ".join(_urls(pairs)) or "no object")
 
-    def _summarise(self, recording: Recording, held: HeldMessages, counts: _Counts) -> None:
+    def _summarise(self, recording: NewRecording, held: HeldMessages, counts: _Counts) -> None:
         sizes = recording.sizes
         said = [
             f"recorded {_some(recording.messages, 'message')}, {_some(len(sizes), 'object')} of {sum(sizes):,} bytes"

@@ -17,7 +17,7 @@ from tests.fake_objects import FakeObjects, FakeOpenObject
 from tests.fakes import FakeClock, FakeQueue
 from transforms.failures import BucketGoneError, QueueError, UserError, WriteFailedError
 from transforms.held_messages import GIVE_BACK_ATTEMPTS
-from transforms.recording import Recording
+from transforms.new_recording import NewRecording
 from transforms.settings import ReceiveSettings
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def stop() -> threading.Event:
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
+def recording(tmp_path: Path) -> Iterator[NewRecording]:
     """A new one."""
-    recording = Recording(tmp_path, max_object_bytes=1000)
+    recording = NewRecording(tmp_path, max_object_bytes=1000)
     yield recording
     recording.close()
 
@@ -110,7 +110,7 @@ def _bodies(tmp_path: Path) -> list[str]:
 def test_messages_and_objects_are_recorded_and_all_is_visible_again(
     queue: _Queue,
     objects: FakeObjects,
-    recording: Recording,
+    recording: NewRecording,
     stop: threading.Event,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -132,7 +132,7 @@ def test_messages_and_objects_are_recorded_and_all_is_visible_again(
 
 
 def test_it_ends_after_as_many_messages_as_were_asked_for(
-    queue: _Queue, objects: FakeObjects, recording: Recording, stop: threading.Event, tmp_path: Path
+    queue: _Queue, objects: FakeObjects, recording: NewRecording, stop: threading.Event, tmp_path: Path
 ) -> None:
     """The others cost no receive."""
     assert 0 == Recorder(_asked(tmp_path, max_messages=2), queue, objects).record(recording, stop)
@@ -145,7 +145,7 @@ def test_it_ends_after_as_many_messages_as_were_asked_for(
 def test_a_message_whose_object_cannot_be_copied_is_left_out_and_the_exit_code_says_so(
     queue: _Queue,
     objects: FakeObjects,
-    recording: Recording,
+    recording: NewRecording,
     stop: threading.Event,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -166,7 +166,7 @@ def test_an_object_over_the_limit_is_left_out_by_name(
     queue: _Queue, objects: FakeObjects, stop: threading.Event, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With both values."""
-    with closing(Recording(tmp_path, max_object_bytes=11)) as recording:
+    with closing(NewRecording(tmp_path, max_object_bytes=11)) as recording:
         assert 1 == Recorder(_asked(tmp_path), queue, objects).record(recording, stop)
 
     assert (
@@ -176,7 +176,7 @@ def test_an_object_over_the_limit_is_left_out_by_name(
 
 
 def test_a_stop_in_the_middle_of_an_object_ends_it_and_gives_all_back(
-    queue: _Queue, objects: FakeObjects, recording: Recording, stop: threading.Event, tmp_path: Path
+    queue: _Queue, objects: FakeObjects, recording: NewRecording, stop: threading.Event, tmp_path: Path
 ) -> None:
     """What is recorded stays; that message is not in it."""
 
@@ -194,7 +194,7 @@ def test_a_stop_in_the_middle_of_an_object_ends_it_and_gives_all_back(
 
 def test_a_queue_that_does_not_answer_any_more_ends_it_and_what_is_recorded_stays(
     objects: FakeObjects,
-    recording: Recording,
+    recording: NewRecording,
     stop: threading.Event,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -222,7 +222,7 @@ def test_a_queue_that_does_not_answer_any_more_ends_it_and_what_is_recorded_stay
 def test_an_error_gives_all_back(
     queue: _Queue,
     objects: FakeObjects,
-    recording: Recording,
+    recording: NewRecording,
     stop: threading.Event,
     tmp_path: Path,
     error: Exception,
@@ -243,7 +243,7 @@ def test_an_error_gives_all_back(
 def test_what_cannot_be_given_back_is_told(
     queue: _Queue,
     objects: FakeObjects,
-    recording: Recording,
+    recording: NewRecording,
     stop: threading.Event,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -261,7 +261,7 @@ def test_what_cannot_be_given_back_is_told(
 def test_messages_that_sqs_moves_at_their_next_receive_are_told(
     queue: _Queue,
     objects: FakeObjects,
-    recording: Recording,
+    recording: NewRecording,
     stop: threading.Event,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -310,7 +310,7 @@ def test_a_queue_that_cannot_be_used_is_one_sentence(objects: FakeObjects, tmp_p
 
 def test_a_redacted_recording_says_what_is_not_redacted(
     objects: FakeObjects,
-    recording: Recording,
+    recording: NewRecording,
     stop: threading.Event,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -331,7 +331,11 @@ def test_a_redacted_recording_says_what_is_not_redacted(
 
 
 def test_redacted_names_name_the_recorded_objects(
-    objects: FakeObjects, recording: Recording, stop: threading.Event, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    objects: FakeObjects,
+    recording: NewRecording,
+    stop: threading.Event,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Nothing is left to warn of but the contents."""
     queue = _Queue()
@@ -345,7 +349,7 @@ def test_redacted_names_name_the_recorded_objects(
 
 
 def test_the_log_names_a_few_objects_of_a_message_with_many(
-    recording: Recording, stop: threading.Event, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    recording: NewRecording, stop: threading.Event, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A message may have a thousand."""
     queue = _Queue()

@@ -58,7 +58,7 @@ class _Copied:
             raise NotToldError(f"{ref.url}: its file in the recording holds another version, or another object")
 
 
-class Recording:
+class NewRecording:
     """One that begins. Not for several threads. Memory: the names of the objects, and a piece of one."""
 
     def __init__(self, directory: Path, *, max_object_bytes: int) -> None:

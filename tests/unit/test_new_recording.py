@@ -12,8 +12,8 @@ import pytest
 from tests.builders import BUCKET, a_message, an_object_ref
 from tests.fake_objects import FakeObjects, FakeOpenObject
 from transforms.failures import ForbiddenError, TooLargeError, UnavailableError, UserError, WriteFailedError
+from transforms.new_recording import NewRecording
 from transforms.object_files import object_paths
-from transforms.recording import Recording
 from transforms.retelling import NotToldError
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def objects() -> FakeObjects:
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
+def recording(tmp_path: Path) -> Iterator[NewRecording]:
     """A new one, in a directory that is not there yet."""
-    recording = Recording(tmp_path / "new" / "place", max_object_bytes=MAX_OBJECT_BYTES)
+    recording = NewRecording(tmp_path / "new" / "place", max_object_bytes=MAX_OBJECT_BYTES)
     yield recording
     recording.close()
 
@@ -52,7 +52,7 @@ def _pass() -> None:
     pass
 
 
-def _add(recording: Recording, objects: FakeObjects, *keys: str, message_id: str = "message-1") -> None:
+def _add(recording: NewRecording, objects: FakeObjects, *keys: str, message_id: str = "message-1") -> None:
     pairs = [(an_object_ref(key=key), an_object_ref(key=key)) for key in keys]
     recording.add(a_message(message_id=message_id), pairs, objects, _pass)
 
@@ -68,7 +68,7 @@ def _files(directory: Path) -> dict[str, bytes]:
 
 
 def test_a_message_is_written_as_the_aws_cli_prints_it(
-    recording: Recording, objects: FakeObjects, directory: Path
+    recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """But for its receipt, which is nobody's business; odd bodies included."""
     message = a_message(body='{"a": "\ud800\nü"}', receive_count=3)
@@ -81,7 +81,9 @@ def test_a_message_is_written_as_the_aws_cli_prints_it(
     } == json.loads((directory / "messages.jsonl").read_text(encoding="ascii"))
 
 
-def test_objects_are_where_a_replay_looks_for_them(recording: Recording, objects: FakeObjects, directory: Path) -> None:
+def test_objects_are_where_a_replay_looks_for_them(
+    recording: NewRecording, objects: FakeObjects, directory: Path
+) -> None:
     """Byte for byte, at the first place that can be made: no file is a directory."""
     _add(recording, objects, "a", "a/b", "b", "../c")
     root = directory / "objects"
@@ -97,7 +99,7 @@ def test_objects_are_where_a_replay_looks_for_them(recording: Recording, objects
 
 
 def test_a_file_that_would_replace_a_directory_has_another_name(
-    recording: Recording, objects: FakeObjects, directory: Path
+    recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """The other way round."""
     _add(recording, objects, "a/b")
@@ -109,7 +111,7 @@ def test_a_file_that_would_replace_a_directory_has_another_name(
 
 
 def test_an_object_is_where_the_recorded_message_says_it_is(
-    recording: Recording, objects: FakeObjects, directory: Path
+    recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """Its name may be redacted."""
     recording.add(a_message(), [(an_object_ref(key="a"), an_object_ref(key="z", bucket="there"))], objects, _pass)
@@ -118,7 +120,7 @@ def test_an_object_is_where_the_recorded_message_says_it_is(
 
 
 def test_an_object_that_two_messages_name_is_copied_once(
-    recording: Recording, objects: FakeObjects, directory: Path
+    recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """In the same message, too."""
     _add(recording, objects, "a", "a", message_id="message-1")
@@ -131,7 +133,7 @@ def test_an_object_that_two_messages_name_is_copied_once(
 
 @pytest.mark.parametrize("other", [an_object_ref(key="b", version_id="2"), an_object_ref(key="a")])
 def test_what_would_replace_another_object_or_version_is_refused(
-    recording: Recording, objects: FakeObjects, directory: Path, other: ObjectRef
+    recording: NewRecording, objects: FakeObjects, directory: Path, other: ObjectRef
 ) -> None:
     """A replay would find one in the place of the other."""
     told = an_object_ref(key="b")
@@ -144,7 +146,7 @@ def test_what_would_replace_another_object_or_version_is_refused(
 
 
 def test_a_message_whose_object_is_gone_is_recorded_without_it(
-    recording: Recording, objects: FakeObjects, directory: Path, caplog: pytest.LogCaptureFixture
+    recording: NewRecording, objects: FakeObjects, directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A replay finds it gone, too. It is said, and counted once."""
     _add(recording, objects, "gone", "b")
@@ -157,7 +159,7 @@ def test_a_message_whose_object_is_gone_is_recorded_without_it(
 
 
 def test_a_message_is_recorded_with_all_its_objects_or_not_at_all(
-    recording: Recording, objects: FakeObjects, directory: Path
+    recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """What was copied for it already is removed, but not what another one has."""
     _add(recording, objects, "a")
@@ -178,7 +180,7 @@ def test_a_message_is_recorded_with_all_its_objects_or_not_at_all(
     assert [12, 12] == recording.sizes
 
 
-def test_an_object_over_the_limit_is_refused_before_it_is_read(recording: Recording, objects: FakeObjects) -> None:
+def test_an_object_over_the_limit_is_refused_before_it_is_read(recording: NewRecording, objects: FakeObjects) -> None:
     """With both values."""
     objects.put(BUCKET, "large", bytes(1001))
     objects.put(BUCKET, "largest", bytes(1000))
@@ -188,7 +190,7 @@ def test_an_object_over_the_limit_is_refused_before_it_is_read(recording: Record
         _add(recording, objects, "large")
 
 
-def test_a_transfer_that_breaks_resumes(recording: Recording, objects: FakeObjects, directory: Path) -> None:
+def test_a_transfer_that_breaks_resumes(recording: NewRecording, objects: FakeObjects, directory: Path) -> None:
     """As that of the job."""
     objects.fail_next(UnavailableError("503"), after_bytes=5)
     _add(recording, objects, "a")
@@ -196,7 +198,7 @@ def test_a_transfer_that_breaks_resumes(recording: Recording, objects: FakeObjec
     assert {f"{BUCKET}/a": b"content of a"} == _files(directory)
 
 
-def test_the_check_can_end_a_copy_in_its_middle(recording: Recording, objects: FakeObjects, directory: Path) -> None:
+def test_the_check_can_end_a_copy_in_its_middle(recording: NewRecording, objects: FakeObjects, directory: Path) -> None:
     """Nothing of it is left."""
     calls = []
 
@@ -210,7 +212,7 @@ def test_the_check_can_end_a_copy_in_its_middle(recording: Recording, objects: F
     assert ["messages.jsonl"] == [path.name for path in directory.rglob("*")]
 
 
-def test_the_check_can_end_a_copy_whose_transfer_broke(recording: Recording, objects: FakeObjects) -> None:
+def test_the_check_can_end_a_copy_whose_transfer_broke(recording: NewRecording, objects: FakeObjects) -> None:
     """Before it is resumed."""
     objects.fail_next(UnavailableError("503"), after_bytes=0)
     calls = []
@@ -225,18 +227,18 @@ def test_the_check_can_end_a_copy_whose_transfer_broke(recording: Recording, obj
     assert 1 == len(objects.opens)
 
 
-def test_a_recording_is_never_mixed_with_another(recording: Recording, directory: Path) -> None:
+def test_a_recording_is_never_mixed_with_another(recording: NewRecording, directory: Path) -> None:
     """Nor with anything else that is there."""
     before = sorted(directory.iterdir())
 
     with pytest.raises(UserError, match="which is not empty; name a new directory for each recording"):
-        Recording(directory, max_object_bytes=1)
+        NewRecording(directory, max_object_bytes=1)
     assert before == sorted(directory.iterdir())
 
 
 def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
     """Somebody may have made it."""
-    Recording(tmp_path, max_object_bytes=1).close()
+    NewRecording(tmp_path, max_object_bytes=1).close()
 
 
 def test_a_place_that_cannot_be_a_directory_is_one_sentence(tmp_path: Path) -> None:
@@ -244,11 +246,11 @@ def test_a_place_that_cannot_be_a_directory_is_one_sentence(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
 
     with pytest.raises(UserError, match=r"file, which cannot be written: File exists"):
-        Recording(tmp_path / "file", max_object_bytes=1)
+        NewRecording(tmp_path / "file", max_object_bytes=1)
 
 
 def test_where_nothing_was_recorded_the_directory_is_empty_again(
-    recording: Recording, objects: FakeObjects, directory: Path
+    recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """Another try need not name another one."""
     with pytest.raises(NotToldError):
@@ -275,7 +277,7 @@ def _a_full_disk(room: int) -> Iterator[None]:
 
 
 def test_a_line_that_the_disk_has_no_room_for_is_not_there(
-    recording: Recording, objects: FakeObjects, directory: Path
+    recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """Not even a part of it: what is recorded can be read."""
     _add(recording, objects)
@@ -289,7 +291,7 @@ def test_a_line_that_the_disk_has_no_room_for_is_not_there(
 
 
 def test_an_object_that_the_disk_has_no_room_for_is_not_there(
-    recording: Recording, objects: FakeObjects, directory: Path
+    recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """Nor is its message."""
     objects.put(BUCKET, "a", bytes(900))
