@@ -97,6 +97,9 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
             f"{_is('output', values, said)}, all of a bucket that --buckets names; what is under the output is never "
             "processed, so add a prefix"
         )
+    role = "output_role_arn"
+    if values[role] and not place and not _s3_place(place_of_dead_letters(values)):
+        raise UserError(f"{_is(role, values, said)}, but neither --output nor --dead_letters is on S3")
     if values["pipelines"] > 1 and values["runner"] not in IN_PROCESS:
         raise UserError(f"{_is('pipelines', values, said)}; that is for DirectRunner, a cluster takes --receivers")
     if values["pipelines"] > 1 and values["max_messages"] is not None:

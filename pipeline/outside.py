@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.options import Settings
     from transforms.objects import Objects
     from transforms.queues import Queue
-    from transforms.settings import LeaseSettings, ReceiveSettings
+    from transforms.settings import LeaseSettings, ReceiveSettings, WriteSettings
     from transforms.stores import Store
 
 
@@ -31,12 +31,12 @@ class Outside:
     @classmethod
     def of(cls, settings: Settings) -> Outside:
         """The real one."""
-        write = settings.write
+        receive, fetch, write = settings.receive, settings.fetch, settings.write
         return cls(
-            queue=ProcessWide(SqsQueue, settings.receive.queue_url, settings.receive.region),
-            objects=ProcessWide(S3Objects, settings.fetch.region),
-            results=ProcessWide(_open_store, write.output, write.region, write.fsync),
-            dead_letters=ProcessWide(_open_store, write.dead_letters, write.region, write.fsync),
+            queue=ProcessWide(SqsQueue, receive.queue_url, receive.region, receive.queue_role_arn),
+            objects=ProcessWide(S3Objects, fetch.region, fetch.source_role_arn, fetch.expected_bucket_owner),
+            results=ProcessWide(_open_store, write.output, write),
+            dead_letters=ProcessWide(_open_store, write.dead_letters, write),
         )
 
     def consumer(self, settings: Settings) -> ProcessWide[Consumer]:
@@ -44,8 +44,8 @@ class Outside:
         return ProcessWide(_make_consumer, self.queue, settings.receive, settings.leases)
 
 
-def _open_store(location: str, region: str, fsync: bool) -> Store:  # noqa: FBT001 - ProcessWide passes by position
-    return open_store(location, region=region, fsync=fsync)
+def _open_store(location: str, write: WriteSettings) -> Store:
+    return open_store(location, region=write.region, fsync=write.fsync, role_arn=write.output_role_arn)
 
 
 def _make_consumer(queue: ProcessWide[Queue], receive: ReceiveSettings, leases: LeaseSettings) -> Consumer:
