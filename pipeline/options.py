@@ -59,10 +59,15 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, li
     `--help` prints and exits.
     """
     said, rest = read_sources(argv, environ)
+    return settings_of(said, environ), rest
+
+
+def settings_of(said: Mapping[str, Said], environ: Mapping[str, str]) -> Settings:
+    """Answer the settings that the user's words make, with the defaults of what was not said. Raises `UserError`."""
     values = {option.name: said[option.name].value if option.name in said else option.default for option in OPTIONS}
     _give_way(values, said)
     _check_together(values, said)
-    return _settings(values, region_of(environ, values["queue_url"])), rest
+    return _settings(values, region_of(environ, values["queue_url"]))
 
 
 def _give_way(values: dict[str, Any], said: Mapping[str, Said]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import check_options
 from pipeline.dead_letter_options import OWN
 from pipeline.memory import peak_bytes
 from pipeline.options import Settings, options_markdown_table
@@ -37,7 +38,16 @@ PAGES = [
 OF_OTHERS = {
     *("--runner", "--direct_num_workers", "--help"),  # Beam's
     *("--keep", "--output"),  # of ./run_local.sh
-    *("--endpoint-url", "--source-arn"),  # of the AWS CLI
+    *(
+        "--endpoint-url",
+        "--source-arn",
+        "--queue-url",
+        "--queue-name",
+        "--region",
+        "--attributes",
+        "--bucket",
+        "--notification-configuration",
+    ),  # of the AWS CLI
     *(
         "--only",
         "--objects",
@@ -147,7 +157,8 @@ def test_nothing_is_left_to_be_filled_in(page: Page) -> None:
 @every_page
 def test_every_option_that_a_page_names_exists(page: Page) -> None:
     """Renaming an option renames it everywhere."""
-    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table())) | {option.flag for option in OWN.values()}
+    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table()))
+    ours |= {option.flag for options in (OWN, check_options.OWN) for option in options.values()}
     prose = re.sub(r"^```bash\n.*?^```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
 
     named = set(re.findall(r"(?<![\w\-#])--[a-z][a-z0-9_-]*[a-z0-9]", prose))
