@@ -12,6 +12,7 @@ from pipeline.option_sources import read_sources
 from pipeline.option_table import OPTIONS
 from pipeline.options import settings_of
 from transforms import aws
+from transforms.failures import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,6 +82,8 @@ def parse_check(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
     said, rest = read_sources(argv, environ, (*OPTIONS, *OWN.values()), CHECK)
     values = {name: said[name].value if name in said else option.default for name, option in OWN.items()}
     settings = settings_of(said, environ)
+    if settings.receive.replay:
+        raise UserError(f"--replay is {settings.receive.replay}; check looks at a queue, which a replay has not")
     # The lines of a run, `processed s3://…`, are not what is asked for.
     configure(settings.run.log_level if "log_level" in said else "WARNING", settings.run.log_format)
     return Asked(settings, rest, values["bucket"], values["sample"], values["json"])

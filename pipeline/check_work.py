@@ -128,6 +128,9 @@ def _processed(subject: Subject, content: Fetched) -> Finding:
         where = f" ({places[-1][0]}, line {places[-1][1]})" if places else ""
         said = f"{spec} gives no result: {outcome.kind}: {outcome.detail}{where}"
         return problem(said, f"mend {spec.partition(':')[0]} and run this check again")
+    took_s, rows = time.monotonic() - started, ""
+    if outcome.rows is not None:
+        rows = f" and a file of {outcome.rows.size:,} bytes"
+        outcome.rows.close()
     fields = len(json.loads(outcome.document))
-    took_s = time.monotonic() - started
-    return ok(f"{spec} makes a result of {len(outcome.document):,} bytes in {fields} fields, in {took_s:.3f} s")
+    return ok(f"{spec} makes a result of {len(outcome.document):,} bytes in {fields} fields{rows}, in {took_s:.3f} s")

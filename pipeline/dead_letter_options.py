@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.logs import configure
 from pipeline.option_help import About
-from pipeline.option_kinds import FLAG, Kind, Option
+from pipeline.option_kinds import FLAG, Kind, Option, read_moment
 from pipeline.option_sources import closest, read_sources, unknown
 from pipeline.option_table import BY_NAME
 from pipeline.options import place_of_dead_letters, region_of
@@ -64,10 +64,9 @@ def _read_since(text: str) -> datetime:
     try:
         if ago:
             return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(text) from error
+    return read_moment(text)
 
 
 _KINDS = Kind(f"one of {', '.join(FailureKind)}", FailureKind, many=True, splits=True, choices=", ".join(FailureKind))

@@ -34,6 +34,7 @@ def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
     if not workers_here:
         return
     _check_queue(settings, outside)
+    outside.objects.get()
     _check_store(outside.results, "--output")
     if settings.write.dead_letters != settings.write.output:
         _check_store(outside.dead_letters, "--dead_letters")

@@ -66,6 +66,12 @@ def test_what_the_job_would_refuse_is_refused_in_the_same_words() -> None:
         parse_check([], {})
 
 
+def test_a_replay_has_nothing_to_check() -> None:
+    """Its start reads the files that it needs."""
+    with pytest.raises(UserError, match=r"--replay is all\.jsonl; check looks at a queue, which a replay has not"):
+        parse_check(["--replay=all.jsonl"], {})
+
+
 def test_only_warnings_are_logged_unless_the_user_wants_more(configured: list[tuple[str, str]]) -> None:
     """The report is what was asked for."""
     _parse()

@@ -10,10 +10,11 @@ import pytest
 from pipeline import start_up
 from pipeline.check_output import check_dead_letters, check_memory, check_output
 from pipeline.findings import Level, ok, problem, warning
+from pipeline.memory import peak_bytes
 from tests.check_subjects import SETTINGS, a_subject
 from tests.fakes import FakeStore
 from transforms.failures import WriteFailedError
-from transforms.settings import GIB, WriteSettings
+from transforms.settings import GIB, MIB, WriteSettings
 
 if TYPE_CHECKING:
     from pipeline.options import Settings
@@ -95,7 +96,7 @@ def test_an_outage_of_the_output_has_no_command() -> None:
 def test_memory_is_compared_with_the_worst_that_the_options_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest part of it is what read() may answer."""
     monkeypatch.setattr(start_up, "available_bytes", lambda: 64 * GIB)
-    assert [ok("936 MiB at worst, and there is more")] == list(check_memory(a_subject()))
+    assert [ok(f"{peak_bytes(SETTINGS) // MIB} MiB at worst, and there is more")] == list(check_memory(a_subject()))
 
     monkeypatch.setattr(start_up, "available_bytes", lambda: GIB // 2)
     (found,) = check_memory(a_subject())

@@ -207,3 +207,16 @@ def test_an_instance_of_the_users_class_is_closed(mine: Path) -> None:
     import my_closing  # type: ignore[import-not-found]  # noqa: PLC0415 - made here
 
     assert [1] == my_closing.closed
+
+
+def test_rows_are_counted_in_bytes_and_forgotten(mine: Path) -> None:
+    """They are no more stored than the rest."""
+    (mine / "my_rows.py").write_text(
+        "def f(content):\n    for line in content.lines():\n        yield {'line': len(line)}\n"
+    )
+
+    _, found = check_sample(_processing("my_rows:f"))
+
+    del sys.modules["my_rows"]
+    assert Level.OK == found.level
+    assert " fields and a file of " in found.found
