@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "check": "pipeline.check",
     "redrive": "pipeline.redrive",
     "dead_letters": "pipeline.list_dead_letters",
     "record": "pipeline.record",

@@ -24,6 +24,7 @@ JOB = About(
 S3 tells an SQS queue about every new object; this job fetches each object, gunzips it, runs your function over it,
 stores the result, and only then deletes the message.
 
+python -m pipeline check verifies everything before the first message, with the same options.
 Two commands look after what was set aside: python -m pipeline dead_letters lists and explains it, and
 python -m pipeline redrive sends it back to the queue. A third, python -m pipeline record, copies messages and their
 objects into a directory, for tests. Each has a --help of its own.""",

@@ -7,6 +7,7 @@ a step alone; a test keeps them equal.
 from __future__ import annotations
 
 from pipeline.option_kinds import (
+    ACCOUNT,
     BYTES,
     FATES,
     FLAG,
@@ -14,6 +15,7 @@ from pipeline.option_kinds import (
     MOMENT,
     NAMES,
     NUMBER,
+    ROLE,
     TEXT,
     TEXTS,
     Bounds,
@@ -39,6 +41,16 @@ OPTIONS = (
         default_is="none: it must be given",
         metavar="URL",
         targets=("receive.queue_url",),
+    ),
+    Option(
+        "queue_role_arn",
+        "Receive",
+        ROLE,
+        "A role to assume for all that is asked of SQS, where the queue is another account's. Its credentials renew "
+        "themselves. None, because one role is usual.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("receive.queue_role_arn",),
     ),
     Option(
         "replay",
@@ -187,6 +199,25 @@ OPTIONS = (
         targets=("leases.drain_timeout_s",),
     ),
     Option(
+        "source_role_arn",
+        "Fetch",
+        ROLE,
+        "A role to assume to read objects, where their buckets are another account's.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("fetch.source_role_arn",),
+    ),
+    Option(
+        "expected_bucket_owner",
+        "Fetch",
+        ACCOUNT,
+        "The account that the source buckets must be of; of another's, every object is forbidden. Against a bucket "
+        "that was deleted, and whose name somebody else took. None, because buckets may be of several accounts.",
+        default_is="none: any account",
+        metavar="ACCOUNT",
+        targets=("fetch.expected_bucket_owner",),
+    ),
+    Option(
         "fetch_concurrency",
         "Fetch",
         INTEGER,
@@ -292,6 +323,15 @@ OPTIONS = (
         default_is="_dead_letters under --output",
         metavar="PLACE",
         targets=("write.dead_letters",),
+    ),
+    Option(
+        "output_role_arn",
+        "Write",
+        ROLE,
+        "A role to assume to store results and dead letters on S3, where that bucket is another account's.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("write.output_role_arn",),
     ),
     Option(
         "fsync",

@@ -59,12 +59,17 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, li
     `--help` prints and exits.
     """
     said, rest = read_sources(argv, environ)
+    return settings_of(said, environ), rest
+
+
+def settings_of(said: Mapping[str, Said], environ: Mapping[str, str]) -> Settings:
+    """Answer the settings that the user's words make, with the defaults of what was not said. Raises `UserError`."""
     values = {option.name: said[option.name].value if option.name in said else option.default for option in OPTIONS}
     _give_way(values, said)
     _check_source(values, said)
     _check_together(values, said)
     region = region_of(environ, "" if values["replay"] else values["queue_url"], asks_aws=_asks_aws(values))
-    return _settings(values, region), rest
+    return _settings(values, region)
 
 
 def _give_way(values: dict[str, Any], said: Mapping[str, Said]) -> None:
@@ -129,6 +134,9 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
             f"{_is('output', values, said)}, all of a bucket that --buckets names; what is under the output is never "
             "processed, so add a prefix"
         )
+    role = "output_role_arn"
+    if values[role] and not place and not _s3_place(place_of_dead_letters(values)):
+        raise UserError(f"{_is(role, values, said)}, but neither --output nor --dead_letters is on S3")
     if values["pipelines"] > 1 and values["runner"] not in IN_PROCESS:
         raise UserError(f"{_is('pipelines', values, said)}; that is for DirectRunner, a cluster takes --receivers")
     if values["pipelines"] > 1 and values["max_messages"] is not None:

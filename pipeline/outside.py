@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.options import Settings
     from transforms.objects import Objects
     from transforms.queues import Queue
-    from transforms.settings import FetchSettings, LeaseSettings, ReceiveSettings
+    from transforms.settings import FetchSettings, LeaseSettings, ReceiveSettings, WriteSettings
     from transforms.stores import Store
 
 
@@ -41,8 +41,8 @@ class Outside:
         return cls(
             queue=_queue(settings.receive),
             objects=_objects(settings.fetch),
-            results=ProcessWide(_open_store, write.output, write.region, write.fsync),
-            dead_letters=ProcessWide(_open_store, write.dead_letters, write.region, write.fsync),
+            results=ProcessWide(_open_store, write.output, write),
+            dead_letters=ProcessWide(_open_store, write.dead_letters, write),
         )
 
     def consumer(self, settings: Settings) -> ProcessWide[Consumer]:
@@ -53,21 +53,21 @@ class Outside:
 def _queue(receive: ReceiveSettings) -> ProcessWide[Queue]:
     if receive.replay:
         return ProcessWide(_open_recordings, receive.replay)
-    return ProcessWide(SqsQueue, receive.queue_url, receive.region)
+    return ProcessWide(SqsQueue, receive.queue_url, receive.region, receive.queue_role_arn)
 
 
 def _objects(fetch: FetchSettings) -> ProcessWide[Objects]:
     if fetch.objects:
         return ProcessWide(DirectoryObjects, fetch.objects)
-    return ProcessWide(S3Objects, fetch.region)
+    return ProcessWide(S3Objects, fetch.region, fetch.source_role_arn, fetch.expected_bucket_owner)
 
 
 def _open_recordings(pattern: str) -> Queue:
     return FiniteQueue(Recordings(pattern))
 
 
-def _open_store(location: str, region: str, fsync: bool) -> Store:  # noqa: FBT001 - ProcessWide passes by position
-    return open_store(location, region=region, fsync=fsync)
+def _open_store(location: str, write: WriteSettings) -> Store:
+    return open_store(location, region=write.region, fsync=write.fsync, role_arn=write.output_role_arn)
 
 
 def _make_consumer(queue: ProcessWide[Queue], receive: ReceiveSettings, leases: LeaseSettings) -> Consumer:

@@ -26,6 +26,8 @@ class ReceiveSettings:
 
     queue_url: str
     region: str = "us-east-1"
+    queue_role_arn: str | None = None
+    """Assumed to ask SQS; None asks with the process's own credentials."""
     wait_time_s: int = 10
     receivers: int = 1
     buckets: tuple[str, ...] = ()
@@ -68,6 +70,10 @@ class FetchSettings:
     """How objects are fetched and how large they may be; sizes are inflated bytes."""
 
     region: str = "us-east-1"
+    source_role_arn: str | None = None
+    """Assumed to read source objects."""
+    expected_bucket_owner: str | None = None
+    """The account (12 digits) that source buckets must be of; None for any."""
     concurrency: int = 64
     in_memory_bytes: int = 4 * MIB
     max_read_bytes: int = 256 * MIB
@@ -98,6 +104,8 @@ class WriteSettings:
     output: str = "output"
     dead_letters: str = "output/_dead_letters"
     region: str = "us-east-1"
+    output_role_arn: str | None = None
+    """Assumed where results or dead letters are on S3."""
     fsync: bool = False
     give_up_after: int = 5
     fates: Mapping[FailureKind, Fate] = field(default_factory=lambda: dict(DEFAULT_FATES))
