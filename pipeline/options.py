@@ -35,6 +35,9 @@ class RunSettings:
     strict: bool = False
     all_cores: bool = False
     shared_output: bool = False
+    metrics_port: int = 0
+    """0 for none."""
+    metrics_address: str = "127.0.0.1"
     log_level: str = "INFO"
     log_format: str = "text"
 

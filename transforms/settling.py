@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -49,6 +50,7 @@ class Settler:
             return Outcome(record, Door.IGNORED, record.kind)
         if isinstance(record, Failure):
             return self._fail(record)
+        started = time.monotonic()
         try:
             name = result_name(record.ref.bucket, record.ref.key, record.ref.etag)
             self._results.put(name, record.document)
@@ -56,9 +58,10 @@ class Settler:
             return self._fail(Failure.of(record.ref, error))
         except BaseException as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate, a panic of obstore too
             return self._fail(Failure.of(record.ref, InternalError.of(error)))
+        seconds = time.monotonic() - started
         self._guard.succeeded(SOURCE)
         self._guard.succeeded(OUTPUT)
-        EVENTS.stored(record.ref, name)
+        EVENTS.stored(record.ref, name, seconds)
         return Outcome(record, Door.STORED, "stored")
 
     def _fail(self, failure: Failure) -> Outcome:
