@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline.worker import Worker
 
 TELL_EVERY_S = 1.0
+LAST_WORD_S = 1.0
+"""How long the end waits for a word that is being said; a supervisor that does not read must not keep it."""
 
 
 @contextmanager
@@ -39,8 +41,11 @@ def observed(settings: Settings, outside: Outside, worker: Worker | None, *, wor
     take = partial(take_snapshot, Backlog(outside.queue.get(), ended).state)
     try:
         if worker:
-            threading.Thread(target=_tell, args=(worker, take, ended), name="tell-supervisor", daemon=True).start()
+            teller = threading.Thread(target=_tell, args=(worker, take, ended), name="tell-supervisor", daemon=True)
+            teller.start()
             yield
+            ended.set()
+            teller.join(LAST_WORD_S)
         else:
             with Web(settings, partial(_look, Account(1), take)):
                 yield
