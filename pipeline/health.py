@@ -34,9 +34,13 @@ def wrong_with_work(views: Sequence[View], *, wait_time_s: float) -> list[str]:
 
     Pipelines that start, or start again, do not count while another one runs.
     """
-    running = [(view.number, view.snapshot["vitals"], view.snapshot["outage"]) for view in views if view.snapshot]
+    running = [
+        (view.number, view.snapshot["vitals"], view.snapshot["outage"])
+        for view in views
+        if view.snapshot and _has_begun(view.snapshot["vitals"])
+    ]
     if not running:
-        return ["no pipeline has begun to receive"]
+        return ["SQS has not answered yet"]
     faults = [
         f"pipeline {number}: {fault}"
         for number, vitals, outage in running
@@ -63,12 +67,17 @@ def _stands_still(view: View) -> str | None:
     return f"has not moved for {idle_s:.0f} s"
 
 
+def _has_begun(vitals: Vitals) -> bool:
+    """Whether SQS has answered it, well or badly, or it is at its end."""
+    return vitals["answered_s"] is not None or vitals["trouble"] is not None or vitals["stopping"]
+
+
 def _cannot_receive(vitals: Vitals, wait_time_s: float) -> str | None:
     if vitals["stopping"]:
         return "it is stopping"
     answered_s, trouble = vitals["answered_s"], vitals["trouble"]
     if trouble is None:
-        return "SQS has not answered yet" if answered_s is None else None
+        return None
     patience_s = 2 * wait_time_s + ANSWER_GRACE_S
     if vitals["trouble_is_permanent"] or answered_s is None or answered_s > patience_s:
         return f"SQS gives no messages: {trouble}"

@@ -74,10 +74,10 @@ def test_who_is_well_is_ok(site: _Site) -> None:
 
 def test_what_is_wrong_is_told_in_sentences_with_503(site: _Site) -> None:
     """Alive and ready are different questions."""
-    site.views = [a_view(a_snapshot(answered_s=None)), DEAD]
+    site.views = [a_view(a_snapshot(answered_s=None, trouble="503")), DEAD]
 
     assert (503, "pipeline 2 has not moved for 99 s\n") == site.ask("/healthz")[::2]
-    assert (503, "pipeline 1: SQS has not answered yet\npipeline 2 has not moved for 99 s\n") == site.ask("/readyz")[
+    assert (503, "pipeline 1: SQS gives no messages: 503\npipeline 2 has not moved for 99 s\n") == site.ask("/readyz")[
         ::2
     ]
 
