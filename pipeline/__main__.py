@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from pipeline.accounts import View
     from pipeline.options import Settings
 
-COMMANDS = {"redrive": "pipeline.redrive", "dead_letters": "pipeline.list_dead_letters"}
+COMMANDS = {
+    "redrive": "pipeline.redrive",
+    "dead_letters": "pipeline.list_dead_letters",
+    "record": "pipeline.record",
+}
 """What else there is than the job: the first argument, and where its `main` is."""
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.logs import configure
 from pipeline.option_help import About
-from pipeline.option_kinds import FLAG, Kind, Option
-from pipeline.option_sources import closest, read_sources, unknown
+from pipeline.option_kinds import FLAG, Kind, Option, read_moment
+from pipeline.option_sources import read_command
 from pipeline.option_table import BY_NAME
 from pipeline.options import place_of_dead_letters, region_of
 from transforms.dead_letter_box import DeadLetterBox
@@ -61,10 +61,9 @@ def _read_since(text: str) -> datetime:
     try:
         if ago:
             return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(text) from error
+    return read_moment(text)
 
 
 _KINDS = Kind(f"one of {', '.join(FailureKind)}", FailureKind, many=True, splits=True, choices=", ".join(FailureKind))
@@ -130,11 +129,7 @@ def parse_dead_letters(argv: Sequence[str], environ: Mapping[str, str]) -> Asked
 
 def _parse(argv: Sequence[str], environ: Mapping[str, str], names: Sequence[str], about: About) -> Asked:
     options = sorted((OWN.get(name) or BY_NAME[name] for name in names), key=lambda option: option.step)
-    said, rest = read_sources(argv, environ, options, about)
-    for argument in rest:
-        name = argument.partition("=")[0]
-        raise unknown(name, closest(name, [option.flag for option in options]))
-    values = {option.name: said[option.name].value if option.name in said else option.default for option in options}
+    values = read_command(argv, environ, options, about)
     configure(values["log_level"], values["log_format"])
     return Asked(
         queue_url=values["queue_url"] or "",

@@ -11,6 +11,7 @@ from pipeline.option_kinds import (
     FATES,
     FLAG,
     INTEGER,
+    MOMENT,
     NAMES,
     NUMBER,
     TEXT,
@@ -39,6 +40,17 @@ OPTIONS = (
         default_is="none: it must be given",
         metavar="URL",
         targets=("receive.queue_url",),
+    ),
+    Option(
+        "replay",
+        "Receive",
+        TEXT,
+        "Recorded messages in the place of a queue: JSON Lines, one message each as aws sqs receive-message prints it, "
+        "or its body alone. * stands for any name, ** for any directories. It ends when nothing is left, and processes "
+        "again what has a result. One process, since a crash would begin it anew.",
+        default_is="none: a queue is read",
+        metavar="FILES",
+        targets=("receive.replay",),
     ),
     Option(
         "wait_time_s",
@@ -185,6 +197,15 @@ OPTIONS = (
         targets=("fetch.concurrency",),
     ),
     Option(
+        "objects",
+        "Fetch",
+        TEXT,
+        "With --replay: a directory with the objects as files, DIR/<bucket>/<key>. Then nothing of AWS is asked.",
+        default_is="none: S3 is asked",
+        metavar="DIR",
+        targets=("fetch.objects",),
+    ),
+    Option(
         "in_memory_bytes",
         "Fetch",
         BYTES,
@@ -245,6 +266,15 @@ OPTIONS = (
         default=1,
         bounds=Bounds(1, 256),
         targets=("process.concurrency",),
+    ),
+    Option(
+        "processed_at",
+        "Process",
+        MOMENT,
+        "With --replay: the time that results and dead letters tell, so that two runs differ in nothing else.",
+        default_is="the time that it is",
+        metavar="TIME",
+        targets=("receive.received_at", "process.processed_at", "write.failed_at"),
     ),
     Option(
         "output",
@@ -341,8 +371,8 @@ OPTIONS = (
         "strict",
         "Run",
         FLAG,
-        "With --drain or --max_messages: exit with 1 if anything was set aside or left. Off, because a dead letter is "
-        "a regular end of a message.",
+        "With --drain, --replay or --max_messages: exit with 1 if anything was set aside or left. Off, because a dead "
+        "letter is a regular end of a message.",
         default=False,
         targets=("run.strict",),
     ),

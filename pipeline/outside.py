@@ -1,4 +1,7 @@
-"""What the job touches outside itself: one queue, source objects, and two stores. Tests put fakes in their place."""
+"""What the job touches outside itself: one queue, source objects, and two stores. Tests put fakes in their place.
+
+A mode is another queue, or other objects, behind the same interface; no step knows of it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transforms.consumers import Consumer
+from transforms.directory_objects import DirectoryObjects
+from transforms.finite_queue import FiniteQueue
 from transforms.process_wide import ProcessWide
+from transforms.recordings import Recordings
 from transforms.s3_objects import S3Objects
 from transforms.sqs_queue import SqsQueue
 from transforms.stores import open_store
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.options import Settings
     from transforms.objects import Objects
     from transforms.queues import Queue
-    from transforms.settings import LeaseSettings, ReceiveSettings
+    from transforms.settings import FetchSettings, LeaseSettings, ReceiveSettings
     from transforms.stores import Store
 
 
@@ -33,8 +39,8 @@ class Outside:
         """The real one."""
         write = settings.write
         return cls(
-            queue=ProcessWide(SqsQueue, settings.receive.queue_url, settings.receive.region),
-            objects=ProcessWide(S3Objects, settings.fetch.region),
+            queue=_queue(settings.receive),
+            objects=_objects(settings.fetch),
             results=ProcessWide(_open_store, write.output, write.region, write.fsync),
             dead_letters=ProcessWide(_open_store, write.dead_letters, write.region, write.fsync),
         )
@@ -42,6 +48,22 @@ class Outside:
     def consumer(self, settings: Settings) -> ProcessWide[Consumer]:
         """The process's side of the queue, shared by the first step and the last."""
         return ProcessWide(_make_consumer, self.queue, settings.receive, settings.leases)
+
+
+def _queue(receive: ReceiveSettings) -> ProcessWide[Queue]:
+    if receive.replay:
+        return ProcessWide(_open_recordings, receive.replay)
+    return ProcessWide(SqsQueue, receive.queue_url, receive.region)
+
+
+def _objects(fetch: FetchSettings) -> ProcessWide[Objects]:
+    if fetch.objects:
+        return ProcessWide(DirectoryObjects, fetch.objects)
+    return ProcessWide(S3Objects, fetch.region)
+
+
+def _open_recordings(pattern: str) -> Queue:
+    return FiniteQueue(Recordings(pattern))
 
 
 def _open_store(location: str, region: str, fsync: bool) -> Store:  # noqa: FBT001 - ProcessWide passes by position

@@ -36,6 +36,7 @@ def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
     if not workers_here:
         return
     _check_queue(settings, outside)
+    outside.objects.get()
     _check_store(outside.results, "--output")
     if settings.write.dead_letters != settings.write.output:
         _check_store(outside.dead_letters, "--dead_letters")
@@ -53,7 +54,7 @@ def _check_queue(settings: Settings, outside: Outside) -> None:
         return
     if attributes.get("FifoQueue") == "true":
         raise UserError(f"The queue {url} is a FIFO queue; S3 notifies standard queues only, and this job reads those")
-    most = _max_receive_count(attributes)
+    most = max_receive_count(attributes)
     if most is not None and most <= settings.receive.give_up_after:
         log.warning(
             "the queue's maxReceiveCount is %d and --give_up_after is %d: SQS takes a failing message before this job "
@@ -63,7 +64,7 @@ def _check_queue(settings: Settings, outside: Outside) -> None:
         )
 
 
-def _max_receive_count(attributes: Mapping[str, str]) -> int | None:
+def max_receive_count(attributes: Mapping[str, str]) -> int | None:
     """Answer after how many receives SQS moves a message to the queue's own dead-letter queue, if it has one."""
     try:
         return int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"])

@@ -14,7 +14,6 @@ import random
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from transforms.acknowledgements import Acknowledger
@@ -31,9 +30,11 @@ from transforms.pollers import Pollers
 from transforms.queues import SQS_MAX_BATCH
 from transforms.records import Door, Failure, ObjectRef
 from transforms.stopping import STOP
+from transforms.wall_clock import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from transforms.leases import Lease
     from transforms.pollers import QueueTrouble
@@ -73,6 +74,7 @@ class Consumer:
         self._settings = receive
         self._stop = stop
         self._clock = clock
+        self._wall_clock = wall_clock(receive.received_at)
         self._rules = AdmissionRules.of(receive)
         self.book = LeaseBook(leases, clock=clock)
         self.guard = OutageGuard(clock=clock)
@@ -85,7 +87,7 @@ class Consumer:
         self._lock = threading.Lock()
         self._started = False
         self._quota = receive.max_messages
-        self.taken_at = self._quiet_since = self._empty_receive_at = clock()
+        self.taken_at = self._quiet_since = self._empty_since = clock()
         """When the flow last asked for work, by the clock of the leases."""
         self.taker: int | None = None
         """The thread that did: Beam's own."""
@@ -104,7 +106,7 @@ class Consumer:
             if self._started:
                 return
             self._started = True
-            self.taken_at = self._quiet_since = self._empty_receive_at = self._clock()
+            self.taken_at = self._quiet_since = self._empty_since = self._clock()
             self._heartbeat.start()
             self._pollers.start()  # within the lock: nobody may find them not started, and think they have ended
 
@@ -176,13 +178,13 @@ class Consumer:
 
     def admit(self, messages: list[Message], *, reserved: int, asked_at: float) -> None:
         """Enter what came and put it in the buffer; what came after a stop goes straight back."""
-        received_at, self.answered_at = datetime.now(UTC), self._clock()
+        received_at, self.answered_at = self._wall_clock(), self._clock()
         EVENTS.answered(self.answered_at - asked_at)
         if messages:
             EVENTS.arrived(len(messages), _longest_wait_s(messages, received_at))
             self._quiet_since = self.answered_at
         else:
-            self._empty_receive_at = self.answered_at
+            self._empty_since = max(self._empty_since, asked_at)  # what came back later may have been missed
         opened = [self._open(message, received_at, asked_at) for message in messages]
         self._buffer.add(*(waiting for waiting in opened if waiting))  # together: their order is the buffer's
         self._unreserve(reserved, unused=reserved - len(messages))
@@ -209,7 +211,7 @@ class Consumer:
                 delivery.receive_count, base_s=settings.retry_base_s, max_s=settings.retry_max_s, rng=self._random
             )
             self.acknowledger.give_back(lease, delay_s=delay_s, reason=", ".join(lease.kinds))
-        if lease.alone:  # everything waits for it
+        if lease.alone or self._is_last():  # nothing comes that would fill the batch
             self.acknowledger.flush()
 
     # ── private
@@ -233,6 +235,9 @@ class Consumer:
         EVENTS.count(FinishedKind.DUPLICATE_RECEIPT)
         return None
 
+    def _is_last(self) -> bool:
+        return self._started and self._pollers.ended and not self.book.has_work
+
     def _unreserve(self, reserved: int, *, unused: int) -> None:
         with self._lock:
             if self._quota is not None:
@@ -245,11 +250,11 @@ class Consumer:
             used_up = self._quota == 0 and self.book.reserved_count == 0
         if used_up:
             return True
-        if self._settings.idle_s is None or self.guard.pausing or self.busy:
+        # In this order: what a receive that is under way brings is open before its room is free again.
+        if self._settings.idle_s is None or self.guard.pausing or self.book.reserved_count or self.busy:
             return False
         quiet_since = max(self._quiet_since, self._hidden_until, self.acknowledger.returned_until)
-        quiet = self._clock() - quiet_since >= self._settings.idle_s
-        return quiet and self._empty_receive_at > quiet_since and self.book.reserved_count == 0
+        return self._clock() - quiet_since >= self._settings.idle_s and self._empty_since > quiet_since
 
     def _gives_up(self) -> bool:
         """Whether a job that is to end by itself has waited long enough for an outage to end."""

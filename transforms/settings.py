@@ -12,6 +12,7 @@ from transforms.failures import DEFAULT_FATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from transforms.failures import FailureKind, Fate
 
@@ -37,11 +38,16 @@ class ReceiveSettings:
     """`module:function`."""
     give_up_after: int = 5
     idle_s: float | None = None
-    """Drain: end after this long without work. None runs until stopped."""
+    """Drain: end after this long without work, 0 as soon as a queue that has an end has nothing left. None runs until
+    stopped."""
     budget_s: float | None = None
     """How long one call of the source lasts before it defers; None lasts as long as the source."""
     max_messages: int | None = None
     """End after this many messages. None for no end."""
+    replay: str | None = None
+    """A pattern of files with recorded messages, in the place of a queue; `queue_url` then says so."""
+    received_at: datetime | None = None
+    """What to take for the time of every receive; None for the time that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +72,11 @@ class FetchSettings:
     in_memory_bytes: int = 4 * MIB
     max_read_bytes: int = 256 * MIB
     max_object_bytes: int = 8 * GIB
-    content_budget_bytes: int = 64 * MIB
+    content_budget_bytes: int = 32 * MIB
     """In-memory contents that may exist at once."""
     reprocess: bool = False
+    objects: str | None = None
+    """A directory with the objects as files, in the place of S3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,8 @@ class ProcessSettings:
     """`module:name`."""
     concurrency: int = 1
     max_processing_s: int = 3600
+    processed_at: datetime | None = None
+    """What results say of when they were made; None for the time that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +103,5 @@ class WriteSettings:
     fates: Mapping[FailureKind, Fate] = field(default_factory=lambda: dict(DEFAULT_FATES))
     concurrency: int = 16
     """Writes at once to a remote store."""
+    failed_at: datetime | None = None
+    """What dead letters say of when it failed; None for the time that it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import BaseError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """Named documents. Names are relative, `/`-separated paths made by `result_names.py`.
+    """Named documents, and files beside them. Names are relative, `/`-separated paths made by `result_names.py`.
 
     Safe to call from several threads. Every call raises `WriteFailedError`, `permanent` if asking again cannot help.
     """
@@ -35,6 +35,9 @@ class Store(Protocol):
 
     def put(self, name: str, document: bytes) -> None:
         """Store `document` whole or not at all, replacing what was there."""
+
+    def put_file(self, name: str, file: IO[bytes]) -> None:
+        """Store all of `file`, which can seek, whole or not at all, a piece in memory at a time."""
 
     def exists(self, name: str) -> bool:
         """Whether `name` is stored."""

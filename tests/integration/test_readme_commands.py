@@ -202,10 +202,10 @@ def test_the_least_policy_allows_exactly_what_the_job_does(set_up: SetUp) -> Non
 
 
 def test_the_policy_for_results_allows_exactly_what_a_store_does(set_up: SetUp) -> None:
-    """Put, ask whether it is there, and be told that it is not."""
+    """Put, or take back the parts of what could not be put; ask whether it is there, and be told that it is not."""
     policy = set_up.document("results-policy.json")
 
-    assert ["s3:GetObject", "s3:ListBucket", "s3:PutObject"] == _actions(policy)
+    assert ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject"] == _actions(policy)
     bucket_arn = f"arn:aws:s3:::{set_up.variables['RESULTS']}"
     assert [f"{bucket_arn}/*", bucket_arn] == [statement["Resource"] for statement in policy["Statement"]]
 
