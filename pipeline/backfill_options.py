@@ -21,12 +21,13 @@ _OF_A_QUEUE = {
     "queue_url": "no queue is read",
     "drain": "it ends by itself when nothing is left",
     "idle_s": "it ends when nothing is left",
+    "replay": "recorded messages are another source",
     "notification_parser": "there are no messages to parse",
 }
 """What makes no sense beside a listing. Said in the environment, it is meant for other runs."""
 
 
-def choose_source(values: dict[str, Any], said: dict[str, Said]) -> dict[str, Said]:
+def choose_source(values: dict[str, Any], said: Mapping[str, Said]) -> Mapping[str, Said]:
     """Replace the queue by a listing if there is to be one; answer what was said and counts. Raises `UserError`."""
     if not values["backfill"]:
         for name in ("since", "until", "dry_run"):
@@ -53,7 +54,8 @@ def backfill_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     if not values["backfill"]:
         return {}
     backfill = BackfillSettings(places=values["backfill"], since=values["since"], until=values["until"])
-    return {"backfill": backfill, "idle_s": 0.0}
+    # Its polls ask nobody, and one that is under way must not be waited for at the end.
+    return {"backfill": backfill, "idle_s": 0.0, "wait_time_s": 1}
 
 
 def with_share(settings: Settings, worker: Worker | None) -> Settings:

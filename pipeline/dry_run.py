@@ -8,7 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pipeline import progress, runners
+from pipeline import progress, runners, start_up
 from pipeline.outside import Outside
 from transforms import process_wide
 from transforms.events import EVENTS
@@ -42,7 +42,7 @@ def run(settings: Settings, beam_args: Sequence[str], outside: Outside | None = 
     runners.plan(settings, beam_args)  # it refuses what the job itself would
     outside = outside or Outside.of(settings)
     queue = outside.queue.get()
-    queue.attributes()
+    start_up.check_source(settings, outside)
     objects: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     judge = _Judge(settings, outside)

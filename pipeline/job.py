@@ -13,6 +13,7 @@ from apache_beam.runners.runner import PipelineState
 from pipeline import last_moment, one_core, progress, runners, signals, start_up
 from pipeline.backfill_options import with_share
 from pipeline.flow import build
+from pipeline.observing import observed
 from pipeline.outside import Outside
 from transforms import process_wide
 from transforms.consumers import GAVE_UP
@@ -49,6 +50,11 @@ def run(
         last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)
         if not plan.settings.run.all_cores:
             one_core.keep(worker.number if worker else 0, ended)
+    with observed(plan.settings, outside, worker, workers_here=plan.workers_here):
+        return _run_to_the_end(plan, outside, worker, ended)
+
+
+def _run_to_the_end(plan: Plan, outside: Outside, worker: Worker | None, ended: threading.Event) -> int:
     if worker:
         worker.started(STOP)
     log.info("started: %s", _described(plan.settings))
@@ -109,11 +115,13 @@ def _judged(settings: Settings, doors: Mapping[str, int]) -> int:
 def _described(settings: Settings) -> str:
     receive, write, run = settings.receive, settings.write, settings.run
     runner = "DirectRunner (Beam's FnApiRunner, in this process)" if run.runner == "DirectRunner" else run.runner
-    quiet = f"quiet for {receive.idle_s:g} s" if receive.idle_s else "nothing is left"
-    ends = [quiet] if receive.idle_s is not None else []
+    ends = (
+        [] if receive.idle_s is None else [f"quiet for {receive.idle_s:g} s" if receive.idle_s else "nothing is left"]
+    )
+    where = "" if receive.replay else f" in {receive.region}"
     ends += [f"{receive.max_messages:,} messages came"] if receive.max_messages is not None else []
     return (
-        f"{runner} reads {receive.queue_url} in {receive.region} until {' or '.join(ends) or 'it is stopped'}, "
+        f"{runner} reads {receive.queue_url}{where} until {' or '.join(ends) or 'it is stopped'}, "
         f"at most {settings.leases.max_in_flight:,} messages at once; processor {settings.process.processor}, "
         f"output {write.output}, dead letters {write.dead_letters}"
     )

@@ -150,6 +150,15 @@ def _read_fate(text: str) -> tuple[FailureKind, Fate]:
     return FailureKind(kind.strip()), Fate(fate.strip())
 
 
+def _matching(pattern: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(text)
+        return text
+
+    return read
+
+
 def read_moment(text: str) -> datetime:
     """Read a date or a time in ISO 8601, UTC unless it says more. Raises `ValueError`."""
     moment = datetime.fromisoformat(text)
@@ -181,6 +190,11 @@ NUMBER = Kind("a number", _read_number, show=lambda value: f"{value:g}")
 BYTES = Kind("a number of bytes like 1048576, 4MiB or 256MB", _read_bytes, show=_show_bytes)
 FLAG = Kind("true or false", _read_flag, show=lambda value: str(value).lower())
 TEXTS = Kind("a text that is not empty", _read_text, many=True)
+ROLE = Kind(
+    "the ARN of a role like arn:aws:iam::123456789012:role/NAME",
+    _matching(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]+"),
+)
+ACCOUNT = Kind("the 12 digits of an AWS account", _matching(r"[0-9]{12}"))
 NAMES = Kind("a name, or several with commas between them", _read_text, many=True, splits=True)
 MOMENT = Kind(
     "a date or a time like 2026-01-31 or 2026-01-31T09:00Z, which is UTC unless it says more",

@@ -7,6 +7,7 @@ a step alone; a test keeps them equal.
 from __future__ import annotations
 
 from pipeline.option_kinds import (
+    ACCOUNT,
     BYTES,
     FATES,
     FLAG,
@@ -14,6 +15,7 @@ from pipeline.option_kinds import (
     MOMENT,
     NAMES,
     NUMBER,
+    ROLE,
     S3_PLACES,
     TEXT,
     TEXTS,
@@ -27,6 +29,7 @@ from transforms.settings import GIB, MIB
 SQS_MAX_WAIT_S = 20
 SQS_MAX_IN_FLIGHT = 120_000
 MAX_PIPELINES = 64
+MAX_PORT = 65_535
 IN_PROCESS = ("DirectRunner", "FnApiRunner")
 """Runners whose whole job is in one process of ours."""
 RUNNERS = ("DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner", "SparkRunner")
@@ -68,6 +71,27 @@ OPTIONS = (
         "for example.",
         default_is="up to the last",
         metavar="TIME",
+    ),
+    Option(
+        "queue_role_arn",
+        "Receive",
+        ROLE,
+        "A role to assume for all that is asked of SQS, where the queue is another account's. Its credentials renew "
+        "themselves. None, because one role is usual.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("receive.queue_role_arn",),
+    ),
+    Option(
+        "replay",
+        "Receive",
+        TEXT,
+        "Recorded messages in the place of a queue: JSON Lines, one message each as aws sqs receive-message prints it, "
+        "or its body alone. * stands for any name, ** for any directories. It ends when nothing is left, and processes "
+        "again what has a result. One process, since a crash would begin it anew.",
+        default_is="none: a queue is read",
+        metavar="FILES",
+        targets=("receive.replay",),
     ),
     Option(
         "wait_time_s",
@@ -205,6 +229,25 @@ OPTIONS = (
         targets=("leases.drain_timeout_s",),
     ),
     Option(
+        "source_role_arn",
+        "Fetch",
+        ROLE,
+        "A role to assume to read objects, where their buckets are another account's.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("fetch.source_role_arn",),
+    ),
+    Option(
+        "expected_bucket_owner",
+        "Fetch",
+        ACCOUNT,
+        "The account that the source buckets must be of; of another's, every object is forbidden. Against a bucket "
+        "that was deleted, and whose name somebody else took. None, because buckets may be of several accounts.",
+        default_is="none: any account",
+        metavar="ACCOUNT",
+        targets=("fetch.expected_bucket_owner",),
+    ),
+    Option(
         "fetch_concurrency",
         "Fetch",
         INTEGER,
@@ -212,6 +255,15 @@ OPTIONS = (
         default=64,
         bounds=Bounds(1, 256),
         targets=("fetch.concurrency",),
+    ),
+    Option(
+        "objects",
+        "Fetch",
+        TEXT,
+        "With --replay: a directory with the objects as files, DIR/<bucket>/<key>. Then nothing of AWS is asked.",
+        default_is="none: S3 is asked",
+        metavar="DIR",
+        targets=("fetch.objects",),
     ),
     Option(
         "in_memory_bytes",
@@ -276,6 +328,15 @@ OPTIONS = (
         targets=("process.concurrency",),
     ),
     Option(
+        "processed_at",
+        "Process",
+        MOMENT,
+        "With --replay: the time that results and dead letters tell, so that two runs differ in nothing else.",
+        default_is="the time that it is",
+        metavar="TIME",
+        targets=("receive.received_at", "process.processed_at", "write.failed_at"),
+    ),
+    Option(
         "output",
         "Write",
         TEXT,
@@ -292,6 +353,15 @@ OPTIONS = (
         default_is="_dead_letters under --output",
         metavar="PLACE",
         targets=("write.dead_letters",),
+    ),
+    Option(
+        "output_role_arn",
+        "Write",
+        ROLE,
+        "A role to assume to store results and dead letters on S3, where that bucket is another account's.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("write.output_role_arn",),
     ),
     Option(
         "fsync",
@@ -378,8 +448,8 @@ OPTIONS = (
         "strict",
         "Run",
         FLAG,
-        "With --drain, --backfill or --max_messages: exit with 1 if anything was set aside or left. Off, because a "
-        "dead letter is a regular end of a message.",
+        "With --drain, --replay, --backfill or --max_messages: exit with 1 if anything was set aside or left. Off, "
+        "because a dead letter is a regular end of a message.",
         default=False,
         targets=("run.strict",),
     ),
@@ -391,6 +461,27 @@ OPTIONS = (
         "on one. For a function that computes in native threads of its own (pyarrow, numpy). Linux only.",
         default=False,
         targets=("run.all_cores",),
+    ),
+    Option(
+        "metrics_port",
+        "Run",
+        INTEGER,
+        "Serve /metrics for Prometheus, /healthz and /readyz at this port, all pipelines together (docs/metrics.md). "
+        "Off, because not every machine has a port to spare.",
+        default=0,
+        default_is="0: off",
+        bounds=Bounds(0, MAX_PORT),
+        targets=("run.metrics_port",),
+    ),
+    Option(
+        "metrics_address",
+        "Run",
+        TEXT,
+        "Where to listen for that; 0.0.0.0 is every address of this machine. Only this machine, because keys and error "
+        "texts are nobody else's business.",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        targets=("run.metrics_address",),
     ),
     Option(
         "log_level",

@@ -11,11 +11,11 @@ import zlib
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transforms import aws
 from transforms.events import EVENTS
-from transforms.failures import BucketGoneError, ForbiddenError, UserError
+from transforms.failures import BucketGoneError, ForbiddenError, QueueError
 from transforms.finite_queue import FiniteQueue
 from transforms.listers import Lister
 from transforms.listings import KeyRange
@@ -25,9 +25,9 @@ from transforms.s3_errors import BOTO3_ERRORS, explain
 from transforms.written_notifications import notification
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from transforms.listings import Listed
+    from transforms.listings import Ask, Listed
     from transforms.settings import BackfillSettings
 
 log = logging.getLogger(__name__)
@@ -39,17 +39,22 @@ ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 class BackfillQueue(FiniteQueue):
     """Implements `queues.Queue` over what is in S3. Nothing is listed before the first receive."""
 
-    def __init__(self, settings: BackfillSettings, region: str) -> None:
-        """`region` is where buckets are looked for first."""
+    def __init__(
+        self, settings: BackfillSettings, region: str, role_arn: str | None = None, expected_owner: str | None = None
+    ) -> None:
+        """`region` is where buckets are looked for first.
+
+        `role_arn` is assumed to list; a bucket that is not of the account `expected_owner` is forbidden.
+        """
         self._places = distinct(settings.places)
-        self._region = region
-        self._lister = Lister([KeyRange(*place) for place in self._places], region, partial(choose, settings))
+        self._ask = partial(_ask, region, role_arn, expected_owner)
+        self._lister = Lister([KeyRange(*place) for place in self._places], self._ask, partial(choose, settings))
         super().__init__(_messages(self._lister))
 
     def attributes(self) -> dict[str, str]:
-        """Ask S3 for one object of each place. Raises `UserError` for what cannot be listed; waits for no outage."""
+        """Answer that there are none, after S3 was asked for one object of each place. Raises `QueueError`."""
         for bucket, prefix in self._places:
-            _check(bucket, prefix, self._region)
+            _check(bucket, prefix, self._ask)
         return {}
 
     def close(self) -> None:
@@ -112,17 +117,23 @@ def message_of(listed: Listed) -> Message:
     return Message(message_id, "", body, receive_count=0, sent_at=datetime.now(UTC))
 
 
-def _check(bucket: str, prefix: str, region: str) -> None:
+def _ask(region: str, role_arn: str | None, owner: str | None, **question: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's
+    owned = {"ExpectedBucketOwner": owner} if owner else {}
+    answer: Mapping[str, Any] = aws.client("s3", region, role_arn=role_arn).list_objects_v2(**question, **owned)
+    return answer
+
+
+def _check(bucket: str, prefix: str, ask: Ask) -> None:
     url = f"s3://{bucket}/{prefix}"
     try:
-        answer = aws.client("s3", region).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        answer = ask(Bucket=bucket, Prefix=prefix, MaxKeys=1)
     except BOTO3_ERRORS as error:
         explained = explain(error, url)
-        if isinstance(explained, ForbiddenError):
-            raise UserError(f"--backfill cannot list {explained.detail}; it needs s3:ListBucket there") from error
-        if isinstance(explained, BucketGoneError):
-            raise UserError(f"--backfill cannot list {explained.detail}; check the name") from error
-        log.warning("S3 does not list now (%s); the job starts all the same and waits for it", explained.detail)
-        return
+        advice = _ADVICE.get(type(explained))
+        raise QueueError(f"{explained.detail}{advice or ''}", permanent=advice is not None) from error
     if not answer.get("KeyCount"):
         log.warning("nothing is under %s", url)
+
+
+_ADVICE = {ForbiddenError: "; it needs s3:ListBucket there", BucketGoneError: "; check the name"}
+"""What can never be listed, and what to do."""

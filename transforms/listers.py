@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from transforms.backoff import Backoff
 from transforms.events import EVENTS
 from transforms.failures import UserError
-from transforms.listings import KeyRange, Listed, advance
+from transforms.listings import Ask, KeyRange, Listed, advance
 from transforms.raised import described
 from transforms.s3_errors import BOTO3_ERRORS, explain
 from transforms.stopping import STOP
@@ -45,14 +45,14 @@ class Lister:
     def __init__(
         self,
         ranges: Sequence[KeyRange],
-        region: str,
+        ask: Ask,
         choose: Choose,
         *,
         stop: threading.Event = STOP,
-        take: Callable[[KeyRange, str], tuple[list[Listed], list[KeyRange]]] = advance,
+        take: Callable[[KeyRange, Ask], tuple[list[Listed], list[KeyRange]]] = advance,
     ) -> None:
         """Nobody is asked before the first object is; `take` does a part of the work, as `advance`."""
-        self._take, self._region, self._choose = take, region, choose
+        self._take, self._ask, self._choose = take, ask, choose
         self._stop = stop
         self._changed = threading.Condition()
         self._new = deque(ranges)
@@ -110,7 +110,7 @@ class Lister:
         while (task := self._next_range(looks_ahead=number == 0)) is not None:
             keys, is_new = task
             try:
-                listed, rest = self._take(keys, self._region)
+                listed, rest = self._take(keys, self._ask)
                 page = self._choose(listed, is_new)
             except Exception as error:  # noqa: BLE001 - a thread that died of the unforeseen would leave objects out in silence
                 self._failed(keys, error, is_new=is_new)

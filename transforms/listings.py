@@ -6,14 +6,14 @@ boto3 lists, not obstore: that one refuses a whole page for a single odd key on 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-from transforms import aws
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
+Ask: TypeAlias = "Callable[..., Mapping[str, Any]]"
+"""`list_objects_v2` of a client of boto3."""
 RANGES = 16
 """Into how many a place is divided, if it has folders enough."""
 MAX_LEVELS = 4
@@ -58,14 +58,14 @@ class KeyRange:
         return f"s3://{self.bucket}/{self.prefix}"
 
 
-def advance(keys: KeyRange, region: str) -> tuple[list[Listed], list[KeyRange]]:
-    """Do a part of the work: answer some objects, and the ranges that are left. Raises what boto3 raises."""
-    return ([], _divided(keys, region)) if keys.is_whole else _page(keys, region)
+def advance(keys: KeyRange, ask: Ask) -> tuple[list[Listed], list[KeyRange]]:
+    """Do a part of the work: answer some objects, and the ranges that are left. Raises what `ask` does."""
+    return ([], _divided(keys, ask)) if keys.is_whole else _page(keys, ask)
 
 
-def _divided(keys: KeyRange, region: str) -> list[KeyRange]:
+def _divided(keys: KeyRange, ask: Ask) -> list[KeyRange]:
     """Divide where folders begin, wherever their objects are: every key is in exactly one range."""
-    points = _points(keys, region)
+    points = _points(keys, ask)
     chosen = sorted({points[n * len(points) // RANGES] for n in range(1, RANGES)}) if points else []
     return [
         replace(keys, after=after, until=until, is_whole=False)
@@ -73,26 +73,26 @@ def _divided(keys: KeyRange, region: str) -> list[KeyRange]:
     ]
 
 
-def _points(keys: KeyRange, region: str) -> list[str]:
+def _points(keys: KeyRange, ask: Ask) -> list[str]:
     """Answer the folders of the first level that has enough of them, or of the one that has most."""
     level, most = [keys.prefix], list[str]()
     for _ in range(MAX_LEVELS):
-        level = [folder for prefix in level for folder in _folders(keys.bucket, prefix, region)]
+        level = [folder for prefix in level for folder in _folders(keys.bucket, prefix, ask)]
         most = max(most, level, key=len)
         if not level or len(most) >= RANGES:
             break
     return most
 
 
-def _folders(bucket: str, prefix: str, region: str) -> list[str]:
+def _folders(bucket: str, prefix: str, ask: Ask) -> list[str]:
     """Answer the first folders under `prefix`, up to a thousand: more would not divide it better."""
-    answer = aws.client("s3", region).list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    answer = ask(Bucket=bucket, Prefix=prefix, Delimiter="/")
     return [folder["Prefix"] for folder in answer.get("CommonPrefixes", ())]
 
 
-def _page(keys: KeyRange, region: str) -> tuple[list[Listed], list[KeyRange]]:
+def _page(keys: KeyRange, ask: Ask) -> tuple[list[Listed], list[KeyRange]]:
     position = {"ContinuationToken": keys.token} if keys.token else {"StartAfter": keys.after}
-    answer = aws.client("s3", region).list_objects_v2(Bucket=keys.bucket, Prefix=keys.prefix, **position)
+    answer = ask(Bucket=keys.bucket, Prefix=keys.prefix, **position)
     where = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
     found = [_listed(keys.bucket, entry, where) for entry in answer.get("Contents", ())]
     within = [listed for listed in found if keys.until is None or listed.key <= keys.until]

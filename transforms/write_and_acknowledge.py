@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 
+from transforms.events import EVENTS
+from transforms.metric_table import beam_counter
 from transforms.pools import WorkPool
 from transforms.process_wide import ProcessWide
 from transforms.records import Failure, Finished, Pulse, Result, Settled
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 
 Record = Result | Failure | Finished
 
+METRICS_NAMESPACE = "sqs_pipeline"
+"""Of the job's counters among Beam's metrics."""
+METRICS_EVERY_S = 1.0
+
 
 class WriteAndAcknowledge(beam.PTransform):
     """Results and dead letters are stored; then, and only then, messages are deleted.
@@ -28,7 +36,7 @@ class WriteAndAcknowledge(beam.PTransform):
     Output: one `Settled` for each delivery, after SQS took its delete or its return.
     Raises: nothing; what cannot be stored goes back to the queue.
     Repeats: a result and a dead letter have names made of what they are about, so a repeat overwrites its like.
-    Memory: the documents being written.
+    Memory: the documents being written, and two parts of each file.
     """
 
     def __init__(
@@ -79,18 +87,36 @@ class _WriteFn(beam.DoFn):
         self._consumer = consumer.get()
         self._settler = settler.get()
         self._pool = pool.get()
+        self._counted_at = 0.0
         self._waits = self._fsync or any(store.get().is_remote for store in self._stores)
 
     def process(self, element: Record | Pulse) -> Iterator[Settled]:
         if isinstance(element, Pulse):
             pass
-        elif self._waits and not isinstance(element, Finished):
+        elif self._takes_time(element):
             self._pool.submit(element)
         else:
             settle(self._consumer, self._settler.store(element))
         for outcome in self._pool.completed():
             settle(self._consumer, outcome)
         yield from self._consumer.acknowledger.settled()
+        if time.monotonic() - self._counted_at > METRICS_EVERY_S:
+            self._count_in_beam()
+
+    def finish_bundle(self) -> None:
+        self._count_in_beam()
+
+    def _count_in_beam(self) -> None:
+        """Hand on what was counted since, for all steps: their threads are none that Beam counts in."""
+        self._counted_at = time.monotonic()
+        for event, amount in EVENTS.news().items():
+            if (name := beam_counter(event)) is not None:
+                Metrics.counter(METRICS_NAMESPACE, name).inc(amount)
+
+    def _takes_time(self, record: Record) -> bool:
+        if isinstance(record, Finished):
+            return False
+        return self._waits or (isinstance(record, Result) and record.rows is not None)
 
 
 def _make_settler(

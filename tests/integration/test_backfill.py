@@ -157,7 +157,9 @@ def test_a_bucket_that_is_not_there_refuses_the_start(bucket: str, here: Path) -
     empty = _run(here, f"--backfill=s3://{bucket}/logs")
 
     assert 1 == len(refused.log)
-    assert refused.log[0].startswith("sqs-pipeline: --backfill cannot list s3://no-such-bucket/logs: 404 NoSuchBucket")
+    assert refused.log[0].startswith(
+        "sqs-pipeline: backfill:s3://no-such-bucket/logs cannot be used: s3://no-such-bucket/logs: 404 NoSuch"
+    )
     assert 1 == len(empty.lines_with(f"nothing is under s3://{bucket}/logs"))
 
 

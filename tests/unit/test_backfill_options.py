@@ -80,6 +80,7 @@ def test_what_the_environment_says_of_a_queue_is_meant_for_other_runs() -> None:
             ["--notification_parser=a:b"],
             "--notification_parser is a:b; there are no messages to parse, so leave one of them out",
         ),
+        (["--replay=a.jsonl"], "--replay is a.jsonl; recorded messages are another source, so leave one of them out"),
         (["--receivers=4"], "--receivers is 4; each would list everything, so leave it at 1"),
         (["--buckets=a,b"], "--buckets is a,b; all of logs would be set aside, so name it there"),
         (["--output=s3://logs/2026"], "--output is s3://logs/2026; what is under the output is never processed"),

@@ -14,7 +14,7 @@ from tests.fake_listing import CHANGED_AT, FakeListing, an_answer
 from transforms import aws
 from transforms.backfill_queue import BackfillQueue, choose, distinct, message_of
 from transforms.events import EVENTS
-from transforms.failures import UserError
+from transforms.failures import QueueError
 from transforms.listings import Listed
 from transforms.notifications import AdmissionRules, parse_message
 from transforms.queues import Receipt
@@ -62,7 +62,7 @@ def test_the_id_of_a_message_is_that_of_the_content() -> None:
 def test_the_queue_brings_a_message_for_each_object_once_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though it lies in two of the places."""
     keys = [f"a/{number}" for number in range(15)]
-    monkeypatch.setattr(aws, "client", lambda service, region: FakeListing(keys, per_page=4))
+    monkeypatch.setattr(aws, "client", lambda service, region, role_arn: FakeListing(keys, per_page=4))
     queue = BackfillQueue(BackfillSettings((("b", "a/1"), ("b", ""), ("b", "a/"))), "us-east-1")
     received = []
     while queue.has_more():
@@ -141,7 +141,7 @@ def test_a_page_that_is_listed_again_is_not_counted_again() -> None:
 
 
 def _check(monkeypatch: pytest.MonkeyPatch, listing: FakeListing) -> None:
-    monkeypatch.setattr(aws, "client", lambda service, region: listing)
+    monkeypatch.setattr(aws, "client", lambda service, region, role_arn: listing)
     assert {} == BackfillQueue(BackfillSettings((("b", "p/"),)), "us-east-1").attributes()
 
 
@@ -150,11 +150,11 @@ def _check(monkeypatch: pytest.MonkeyPatch, listing: FakeListing) -> None:
     [
         (
             an_answer(404, "NoSuchBucket"),
-            "--backfill cannot list s3://b/p/: 404 NoSuchBucket: Said by S3.; check the name",
+            "s3://b/p/: 404 NoSuchBucket: Said by S3.; check the name",
         ),
         (
             an_answer(403, "AccessDenied"),
-            "--backfill cannot list s3://b/p/: 403 AccessDenied: Said by S3.; it needs s3:ListBucket there",
+            "s3://b/p/: 403 AccessDenied: Said by S3.; it needs s3:ListBucket there",
         ),
     ],
 )
@@ -165,23 +165,29 @@ def test_what_can_never_be_listed_refuses_the_start(
     listing = FakeListing([])
     listing.error = error
 
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(QueueError) as refused:
         _check(monkeypatch, listing)
-    assert sentence == str(refused.value)
+    assert (sentence, True) == (refused.value.detail, refused.value.permanent)
 
 
-def test_an_outage_at_the_start_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_outage_at_the_start_is_none_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one of SQS is."""
     listing = FakeListing([])
     listing.error = an_answer(503, "SlowDown")
 
-    _check(monkeypatch, listing)
+    with pytest.raises(QueueError) as refused:
+        _check(monkeypatch, listing)
+    assert ("s3://b/p/: 503 SlowDown: Said by S3.", False) == (refused.value.detail, refused.value.permanent)
 
-    assert [
-        "S3 does not list now (s3://b/p/: 503 SlowDown: Said by S3.); the job starts all the same and waits for it"
-    ] == (caplog.messages)
+
+def test_it_lists_as_the_role_and_from_the_owner_that_objects_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may read them may list them."""
+    listing, roles = FakeListing(["a"]), []
+    monkeypatch.setattr(aws, "client", lambda service, region, role_arn: roles.append(role_arn) or listing)
+
+    BackfillQueue(BackfillSettings((("b", ""),)), "us-east-1", "a role", "123456789012").attributes()
+
+    assert (["a role"], "123456789012") == (roles, listing.questions[0]["ExpectedBucketOwner"])
 
 
 @pytest.mark.parametrize(("keys", "told"), [(["p/a"], []), (["q/a"], ["nothing is under s3://b/p/"])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -587,6 +588,59 @@ def test_a_drain_does_not_end_while_another_poll_is_under_way(drain: _Process) -
     assert drain.pass_idle(1)
 
 
+@pytest.fixture
+def replay() -> _Process:
+    """One that ends as soon as its queue, which has an end, has nothing left."""
+    return _Process(idle_s=0)
+
+
+def test_a_replay_ends_with_the_first_receive_that_finds_nothing_left(replay: _Process) -> None:
+    """Not before it has asked, and at once then."""
+    assert not replay.pass_idle(0)
+    assert replay.pass_idle(1)
+
+
+def test_a_replay_ends_only_after_its_own_returns_came_back(replay: _Process) -> None:
+    """However often a receive finds nothing meanwhile."""
+    replay.receive(_message("a", receives=3))
+    [outcome] = replay.take()
+    replay.settle(outcome, Door.RETURNED, "processor_error")
+    replay.send()
+    assert not replay.pass_idle(replay.desk.returned[0]["handle-a"])
+    replay.clock.advance(1)
+    replay.receive(_message("a", receives=4))
+    [again] = replay.take()
+    assert not replay.pass_idle(100)
+    replay.settle(again)
+    replay.send()
+
+    assert replay.pass_idle(1)
+
+
+def test_a_receive_that_began_before_a_return_was_due_does_not_end_a_replay(replay: _Process) -> None:
+    """It may have looked a moment too early."""
+    replay.receive(_message("a"))
+    [outcome] = replay.take()
+    replay.settle(outcome, Door.RETURNED, "processor_error")
+    replay.send()
+    reserved, asked_at = replay.consumer.reserve(), replay.clock()
+    replay.clock.advance(replay.desk.returned[0]["handle-a"] + 1)
+    replay.take()
+
+    replay.consumer.admit([], reserved=reserved, asked_at=asked_at)
+
+    assert not replay.pass_idle(0)
+    assert replay.pass_idle(1)
+
+
+def test_what_was_received_is_as_old_as_it_is_told_to_be() -> None:
+    """So the dead letters of two replays are the same."""
+    replay = _Process(idle_s=0, received_at=RECEIVED_AT)
+    replay.receive(_message("a"))
+
+    assert [RECEIVED_AT] == [outcome.delivery.received_at for outcome in replay.take()]
+
+
 # ── so many messages and no more
 
 
@@ -616,6 +670,19 @@ def test_the_job_ends_when_its_quota_is_used_up_and_settled() -> None:
     process.send()
 
     assert process.consumer.finished()
+
+
+def test_the_last_acknowledgement_of_a_job_does_not_wait_for_more() -> None:
+    """Nothing comes that would fill its batch. Before, others are still to come."""
+    process = _Process(max_messages=2)
+    process.receive(_message("a"), _message("b"))
+    first, second = process.take()
+    process.consumer._started = True  # and its pollers have ended: the quota is used up
+
+    process.settle(first)
+    assert [] == process.desk.deleted
+    process.settle(second)
+    assert [["handle-a", "handle-b"]] == process.desk.deleted
 
 
 # ── the end
@@ -718,3 +785,41 @@ def test_a_second_copy_of_the_step_does_not_find_the_pollers_not_started(process
     process.consumer.close()
 
     assert second_started.is_set()
+
+
+# ── what is measured
+
+
+def test_the_wait_in_the_queue_is_that_of_first_receives(process: _Process) -> None:
+    """What was returned waited because we said so."""
+    hour, day = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) - timedelta(days=1)
+    process.receive(a_message(message_id="again", sent_at=day, receive_count=2))
+    again = EVENTS.tally()["longest_wait_s"]
+    process.receive(a_message(message_id="a", sent_at=hour), a_message(message_id="b", sent_at=datetime.now(UTC)))
+
+    assert None is again
+    assert 3600 <= (EVENTS.tally()["longest_wait_s"] or 0) < 7200
+
+
+def test_a_receive_is_timed_from_the_question_to_the_answer(process: _Process) -> None:
+    """The long poll included; an empty one, too."""
+    asked_at = process.clock()
+    process.clock.advance(10)
+    process.consumer.admit([], reserved=process.consumer.reserve(), asked_at=asked_at)
+
+    assert 10 == EVENTS.tally()["histograms"]["receive"]["sum"]
+    assert process.clock() == process.consumer.answered_at
+
+
+def test_what_was_never_started_is_returned_as_such(process: _Process) -> None:
+    """Beside what was in hand when the process ended."""
+    process.receive(_message("in hand", size=9_000), _message("waits", size=9_000))
+    process.take()
+    process.stop.set()
+    process.take()
+    process.send()
+    process.consumer.close()
+
+    assert {"returned": 2, "returned/not_started": 1, "returned/unfinished": 1} == {
+        event: count for event, count in EVENTS.counts().items() if event.startswith("returned")
+    }

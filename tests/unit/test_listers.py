@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from transforms.listers import Choose
 
 
+def _nobody(**question: object) -> NoReturn:
+    raise AssertionError("these tests list nothing of S3")
+
+
 def _listed(key: str) -> Listed:
     return Listed("b", key, "etag", 1, CHANGED_AT, "STANDARD", None)
 
 
-def _pages(count: int) -> Callable[[KeyRange, str], tuple[list[Listed], list[KeyRange]]]:
+def _pages(count: int) -> Callable[[KeyRange, object], tuple[list[Listed], list[KeyRange]]]:
     """A listing of so many pages of two objects; a range begins at the page whose number is its `after`."""
 
-    def take(keys: KeyRange, region: str) -> tuple[list[Listed], list[KeyRange]]:
+    def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
         number = int(keys.after or 0)
         rest = [KeyRange("b", after=str(number + 1))] if number + 1 < count else []
         return [_listed(f"{number}a"), _listed(f"{number}b")], rest
@@ -41,7 +45,7 @@ def _all(page: list[Listed], is_new: bool) -> list[Listed]:  # noqa: FBT001 - `C
 
 
 def _lister(take: object, choose: Choose = _all, stop: threading.Event | None = None) -> Lister:
-    return Lister([KeyRange("b")], "us-east-1", choose, stop=stop or threading.Event(), take=take)  # type: ignore[arg-type]
+    return Lister([KeyRange("b")], _nobody, choose, stop=stop or threading.Event(), take=take)  # type: ignore[arg-type]
 
 
 def _keys(lister: Lister) -> list[str]:
@@ -85,7 +89,7 @@ def test_a_page_that_takes_its_time_is_not_the_end() -> None:
     """There is none just now."""
     go_on = threading.Event()
 
-    def take(keys: KeyRange, region: str) -> tuple[list[Listed], list[KeyRange]]:
+    def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
         go_on.wait(60)
         return [_listed("a")], []
 
@@ -102,10 +106,10 @@ def test_errors_are_waited_out_and_told_once(caplog: pytest.LogCaptureFixture) -
     errors = [an_answer(503, "SlowDown"), an_answer(503, "SlowDown"), RuntimeError("unforeseen")]
     pages = _pages(3 * MAX_PAGES)
 
-    def take(keys: KeyRange, region: str) -> tuple[list[Listed], list[KeyRange]]:
+    def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
         if keys.after == "2" and errors:
             raise errors.pop(0)
-        return pages(keys, region)
+        return pages(keys, ask)
 
     assert _expected(3 * MAX_PAGES) == sorted(_keys(_lister(take, stop=Waits())))
     assert ["the listing fails", "the listing goes on"] == [message.partition(",")[0] for message in caplog.messages]
@@ -116,12 +120,12 @@ def test_a_page_that_fails_when_it_is_listed_again_is_not_lost() -> None:
     """It was counted, so it must come."""
     pages, seen, failed = _pages(4 * MAX_PAGES), set(), []
 
-    def take(keys: KeyRange, region: str) -> tuple[list[Listed], list[KeyRange]]:
+    def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
         if keys in seen and not failed:
             failed.append(keys)
             raise RuntimeError("unforeseen")
         seen.add(keys)
-        return pages(keys, region)
+        return pages(keys, ask)
 
     lister = _lister(take, stop=Waits())
     first = next(listed for listed in lister if listed is not None)

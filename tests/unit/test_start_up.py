@@ -13,9 +13,10 @@ from pipeline import start_up
 from pipeline.options import Settings
 from pipeline.start_up import check
 from tests.builders import QUEUE_URL
+from transforms.directory_objects import DirectoryObjects
 from transforms.failures import QueueError, UserError, WriteFailedError
 from transforms.process_wide import ProcessWide
-from transforms.settings import GIB, ProcessSettings, ReceiveSettings, WriteSettings
+from transforms.settings import GIB, BackfillSettings, ProcessSettings, ReceiveSettings, WriteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +52,16 @@ class _Store:
 class _Outside:
     """Like `pipeline.outside.Outside`."""
 
-    def __init__(self, *, queue: Any = None, results: Any = None, dead_letters: Any = None) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *,
+        queue: Any = None,  # noqa: ANN401
+        objects: str = ".",
+        results: Any = None,  # noqa: ANN401
+        dead_letters: Any = None,  # noqa: ANN401
+    ) -> None:
         self.queue = ProcessWide(lambda: queue or _Queue())
+        self.objects = ProcessWide(DirectoryObjects, objects)
         self.results = ProcessWide(lambda: results or _Store())
         self.dead_letters = ProcessWide(lambda: dead_letters or _Store())
 
@@ -132,6 +141,13 @@ def test_a_queue_that_gives_up_later_or_never_is_fine(queue: _Queue, caplog: pyt
     assert [] == caplog.messages
 
 
+def test_objects_that_are_nowhere_refuse_the_start() -> None:
+    """Or every object would be gone."""
+    assert "--objects is typo, and there is no such directory; objects are DIR/<bucket>/<key>" == _refusal(
+        objects="typo"
+    )
+
+
 def test_an_output_that_cannot_be_written_refuses_the_start() -> None:
     """It would be found out with the first message."""
     expected = "--output cannot be used: cannot write out/x: Permission denied"
@@ -171,7 +187,7 @@ def test_options_that_allow_more_memory_than_there_is_are_warned_of(
     """At worst is not usual, so it starts."""
     monkeypatch.setattr(start_up, "available_bytes", lambda: GIB // 2)
     expected = (
-        "the options allow 936 MiB of memory at worst and there are 512 MiB: lower --max_read_bytes, "
+        "the options allow 904 MiB of memory at worst and there are 512 MiB: lower --max_read_bytes, "
         "--process_concurrency or --max_in_flight"
     )
 
@@ -203,3 +219,15 @@ def test_only_warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     _check(queue=_redrive(1))
 
     assert [logging.WARNING] == [record.levelno for record in caplog.records]
+
+
+def test_a_listing_is_called_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """S3 is asked, and there is no queue."""
+    receive = ReceiveSettings("backfill:s3://b/", backfill=BackfillSettings((("b", ""),)))
+    settings = replace(SETTINGS, receive=receive)
+
+    assert "backfill:s3://b/ cannot be used: denied" == _refusal(
+        settings, queue=_Queue(QueueError("denied", permanent=True))
+    )
+    _check(settings, queue=_Queue(QueueError("503")))
+    assert "S3 does not answer (503); the job starts all the same and waits for it" in caplog.messages
