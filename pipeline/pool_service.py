@@ -88,7 +88,8 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
 def serve(pool: WorkerPool, options: PoolOptions) -> grpc.Server:
     """Listen for runners. Raises `UserError` if somebody else does."""
-    server = grpc.server(ThreadPoolExecutor(max_workers=4))
+    # Two pools at one port would both listen, and each get some of the runner's requests.
+    server = grpc.server(ThreadPoolExecutor(max_workers=4), options=[("grpc.so_reuseport", 0)])
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
     address = f"{options.bind}:{options.port}"
     try:

@@ -58,11 +58,12 @@ def plan(settings: Settings, beam_args: Sequence[str]) -> Plan:
     workers_here = _is_loopback(runner, beam)
     if not workers_here:
         _refuse_private_directories(settings)
+    if runner == "SparkRunner":
+        _refuse_unbounded_on_spark(settings)
     if beam.job_endpoint == EMBEDDED:
         _allow_one_receiver(settings)
         return Plan(settings, _options(beam_args, runner), workers_here=workers_here, job_here=True)
     if runner == "SparkRunner":
-        _refuse_unbounded_on_spark(settings)
         return Plan(settings, _options(beam_args, runner), workers_here=workers_here)
     return _on_flink(settings, beam, beam_args, workers_here=workers_here)
 
