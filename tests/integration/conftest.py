@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.jobs import BLOCKS, REGION, Place
+from tests.integration.jobs import BLOCKS, REGION, Place, a_pool
 from tests.moto_server import MotoServer
 from tests.prism import prism_location
 from transforms import aws as transforms_aws
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.command import Command
     from tests.raw_server import RawServer
 
 
@@ -86,3 +87,11 @@ def fifo(tmp_path: Path) -> Path:
 def prism() -> Path:
     """Answer Prism's binary."""
     return prism_location()
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[tuple[Command, int]]:
+    """Have a pool for one test; whatever it started ends with it."""
+    started, port = a_pool(tmp_path)
+    with started:
+        yield started, port

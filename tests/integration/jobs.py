@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,15 @@ class Place:
 def a_job(place: Place, tmp_path: Path, *options: str, **environment: str) -> Command:
     """Start the job on a place, with short polls."""
     return Command(f"--queue_url={place.url}", "--wait_time_s=1", *options, cwd=tmp_path, environment=environment)
+
+
+def a_pool(tmp_path: Path) -> tuple[Command, int]:
+    """Start a worker pool, and answer its port, too."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    started = Command("worker_pool", f"--port={port}", cwd=tmp_path)
+    started.wait_for_line("the worker pool listens at ")
+    return started, port
 
 
 def the_documents(folder: Path) -> dict[str, dict[str, Any]]:

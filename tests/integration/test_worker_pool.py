@@ -8,40 +8,21 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.builders import an_s3_record
 from tests.command import Command, until
-from tests.integration.jobs import COUNTED, TEXT, a_job, the_dead_letters, the_documents, the_summary
+from tests.integration.jobs import COUNTED, TEXT, a_job, a_pool, the_dead_letters, the_documents, the_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.jobs import Place
 
 END_S = 60
 DRAIN = ("--drain", "--idle_s=1")
-
-
-def a_pool(tmp_path: Path) -> tuple[Command, int]:
-    """Start a worker pool, and answer its port, too."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    started = Command("worker_pool", f"--port={port}", cwd=tmp_path)
-    started.wait_for_line("the worker pool listens at ")
-    return started, port
-
-
-@pytest.fixture
-def pool(tmp_path: Path) -> Iterator[tuple[Command, int]]:
-    """Have a pool for one test; whatever it started ends with it."""
-    started, port = a_pool(tmp_path)
-    with started:
-        yield started, port
 
 
 def submitted(place: Place, tmp_path: Path, port: int, *options: str, runner: str = "PortableRunner") -> Command:
@@ -75,7 +56,7 @@ def test_a_drain_by_workers_elsewhere_ends_with_exact_results(
 
 def test_workers_elsewhere_stream_and_a_kill_loses_nothing(place: Place, tmp_path: Path, fifo: Path) -> None:
     """Kill -9 of the pool and its workers: nothing was deleted before it was stored, and a new pool does the rest."""
-    options = ("--processor=blocks:on_slow", "--process_concurrency=2", "--visibility_timeout_s=5")
+    options = ("--processor=blocks:on_slow", "--process_concurrency=2", "--visibility_timeout_s=2")
     keys = [f"k{number}" for number in range(8)]
     place.upload(*keys[:4])
     killed, port = a_pool(tmp_path)

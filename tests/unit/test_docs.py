@@ -16,6 +16,7 @@ import pytest
 from pipeline.dead_letter_options import OWN
 from pipeline.memory import peak_bytes
 from pipeline.options import Settings, options_markdown_table
+from pipeline.worker_pool import OWN as OF_POOL
 from tests.builders import a_delivery, an_object_ref
 from tests.markdown import Page, blocks, codes, rows
 from transforms.contents import Fetched
@@ -35,7 +36,8 @@ PAGES = [
     *(Page(ROOT / name) for name in ("CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md")),
 ]
 OF_OTHERS = {
-    *("--runner", "--direct_num_workers", "--help"),  # Beam's
+    *("--runner", "--direct_num_workers", "--help", "--prism_location"),  # Beam's
+    *("--job_endpoint", "--environment_type", "--environment_config"),  # Beam's, for a cluster
     *("--keep", "--output"),  # of ./run_local.sh
     *("--endpoint-url", "--source-arn"),  # of the AWS CLI
     *(
@@ -147,7 +149,9 @@ def test_nothing_is_left_to_be_filled_in(page: Page) -> None:
 @every_page
 def test_every_option_that_a_page_names_exists(page: Page) -> None:
     """Renaming an option renames it everywhere."""
-    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table())) | {option.flag for option in OWN.values()}
+    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table())) | {
+        option.flag for option in (*OWN.values(), *OF_POOL.values())
+    }
     prose = re.sub(r"^```bash\n.*?^```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
 
     named = set(re.findall(r"(?<![\w\-#])--[a-z][a-z0-9_-]*[a-z0-9]", prose))

@@ -129,3 +129,12 @@ def test_after_closing_everything_is_made_anew() -> None:
 
     assert first is not handle.get()
     assert ["a", "a"] == made
+
+
+def test_what_was_made_is_found_by_its_kind() -> None:
+    """By whoever has no handle; nothing is made for that."""
+    ProcessWide(_Plain).get()
+    pool = ProcessWide(_Pool, "a").get()
+    ProcessWide(_Pool, "b")
+
+    assert [pool] == process_wide.instances(_Pool)
