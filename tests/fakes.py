@@ -10,7 +10,7 @@ import itertools
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from transforms.failures import QueueError, WriteFailedError
 from transforms.queues import SQS_MAX_BATCH, Message, Receipt, Refusal
@@ -164,6 +164,11 @@ class FakeStore:
         """Store, or say that the store is down."""
         self._check()
         self._documents[name] = document
+
+    def put_file(self, name: str, file: IO[bytes]) -> None:
+        """Store all of it as a document, or say that the store is down."""
+        file.seek(0)
+        self.put(name, b"".join(iter(lambda: file.read(1024 * 1024), b"")))
 
     def exists(self, name: str) -> bool:
         """Whether `name` is stored; while the store is down, too: tests ask this."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,18 @@ from transforms.stores import PROBE, check_writable
 if TYPE_CHECKING:
     from transforms.stores import Store
 
+ROWS = result_name("source-bucket", "logs/2026/a.gz", "etag", ".jsonl")
 NAME = result_name("source-bucket", "logs/2026/a.gz", "etag")
+
+
+class _Broken(io.BytesIO):
+    """A file whose second half cannot be read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read, or fail."""
+        if self.tell() >= 6_000_000:
+            raise OSError("the disk is broken")
+        return super().read(size)
 
 
 class StoreContract:
@@ -25,6 +38,27 @@ class StoreContract:
             store.put(NAME, document)
 
             assert document == store.get(NAME)
+
+    def test_a_file_is_there_whole_and_is_not_listed(self, store: Store) -> None:
+        """An empty one, and one of several parts; it is read from its beginning. Only documents are listed."""
+        for content in (b"", b"one\ntwo\n", os.urandom(6_000_000)):
+            file = io.BytesIO(content)
+            file.seek(0, io.SEEK_END)
+
+            store.put_file(ROWS, file)
+
+            assert content == store.get(ROWS)
+        assert [] == list(store.names())
+        assert (True, False) == (store.exists(ROWS), store.exists(NAME))
+
+    def test_a_file_that_cannot_be_read_leaves_what_was_there(self, store: Store) -> None:
+        """Whole or not at all; and nothing half under another name."""
+        store.put_file(ROWS, io.BytesIO(b"whole"))
+
+        with pytest.raises((OSError, WriteFailedError), match="the disk is broken"):
+            store.put_file(ROWS, _Broken(bytes(12_000_000)))
+
+        assert b"whole" == store.get(ROWS)
 
     def test_a_repeat_replaces_what_was_there(self, store: Store) -> None:
         """A message may come twice."""
@@ -51,11 +85,13 @@ class StoreContract:
             result_name("b", "/" * 1024, None),
             result_name("b", "a", None),
             result_name("b", f"{result_name('b', 'a', None)[2:]}/a", None),
+            result_name("b", f"{result_name('b', 'a', None, '.jsonl')[2:]}/a", None),
             result_name("b", "a%2Fb+c=d,e@f", None),
             dead_letter_name("059f36b4-87a3-44ab-83d2-661975830a7d", 0),
             dead_letter_name("../odd", 12),
         }
 
+        store.put_file(result_name("b", "a", None, ".jsonl"), io.BytesIO(b"rows"))
         for name in names:
             store.put(name, name.encode())
 

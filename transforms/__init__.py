@@ -1,4 +1,4 @@
-"""The steps, one verb_noun.py each, over nouns that know nothing of Beam.
+"""The steps, one verb_noun.py each, over nouns that know nothing of Beam; and what a processing function imports.
 
 `from transforms import ReceiveReferences, FetchObjects, ProcessObjects, WriteAndAcknowledge` puts them into a pipeline
 of your own; examples/count_by_bucket.py does. A step is imported when it is asked for, so that a noun imports no Beam.
@@ -9,13 +9,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from transforms.files import File
+
 if TYPE_CHECKING:
     from transforms.fetch_objects import FetchObjects
     from transforms.process_objects import ProcessObjects
     from transforms.receive_references import ReceiveReferences
     from transforms.write_and_acknowledge import WriteAndAcknowledge
 
-__all__ = ["FetchObjects", "ProcessObjects", "ReceiveReferences", "WriteAndAcknowledge"]
+__all__ = ["FetchObjects", "File", "ProcessObjects", "ReceiveReferences", "WriteAndAcknowledge"]
 
 _MODULES = {
     "ReceiveReferences": "transforms.receive_references",

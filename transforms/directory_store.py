@@ -8,7 +8,7 @@ import os
 import secrets
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from transforms.failures import WriteFailedError
 
@@ -19,6 +19,8 @@ _PERMANENT = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
 )
 """Only a person can change these; a full disk is emptied, a network drive comes back."""
+_PIECE_BYTES = 1024 * 1024
+"""Of a file, copied at a time."""
 _MAX_REMEMBERED = 10_000
 """Folders that are known to be safe; keys make as many as they like."""
 
@@ -38,20 +40,11 @@ class DirectoryStore:
 
     def put(self, name: str, document: bytes) -> None:
         """Store `document` in one rename."""
-        path = self._path(name)
-        folder = path.rpartition("/")[0]
-        # The process id, since a fork copies the rest; the name is short, since the result's may be as long as allowed.
-        temporary = f"{folder}/.{self._writer}-{os.getpid()}-{next(self._writes)}.tmp"
-        with _failing_as("write", path):
-            try:
-                self._write(temporary, document)
-            except FileNotFoundError:  # the folder is new, or somebody removed it
-                self._safe_folders.discard(folder)
-                Path(folder).mkdir(parents=True, exist_ok=True)
-                self._write(temporary, document)
-            _rename(temporary, path)
-            if self._fsync:
-                self._make_safe(folder)
+        self._put(name, document)
+
+    def put_file(self, name: str, file: IO[bytes]) -> None:
+        """Store all of `file` in one rename."""
+        self._put(name, file)
 
     def exists(self, name: str) -> bool:
         """Whether `name` is stored."""
@@ -83,15 +76,34 @@ class DirectoryStore:
                     if file.endswith(".json"):
                         yield os.path.relpath(f"{folder}/{file}", self._directory).replace(os.sep, "/")
 
+    def _put(self, name: str, content: bytes | IO[bytes]) -> None:
+        path = self._path(name)
+        folder = path.rpartition("/")[0]
+        # The process id, since a fork copies the rest; the name is short, since the result's may be as long as allowed.
+        temporary = f"{folder}/.{self._writer}-{os.getpid()}-{next(self._writes)}.tmp"
+        with _failing_as("write", path):
+            try:
+                self._write(temporary, content)
+            except FileNotFoundError:  # the folder is new, or somebody removed it
+                self._safe_folders.discard(folder)
+                Path(folder).mkdir(parents=True, exist_ok=True)
+                self._write(temporary, content)
+            _rename(temporary, path)
+            if self._fsync:
+                self._make_safe(folder)
+
     def _path(self, name: str) -> str:
         return f"{self._directory}/{name}"
 
-    def _write(self, path: str, document: bytes) -> None:
+    def _write(self, path: str, content: bytes | IO[bytes]) -> None:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            rest = memoryview(document)
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            if isinstance(content, bytes):
+                _write_all(file, content)
+            else:
+                content.seek(0)
+                while piece := content.read(_PIECE_BYTES):
+                    _write_all(file, piece)
             if self._fsync:
                 os.fsync(file)
         except BaseException:
@@ -121,6 +133,12 @@ def _failing_as(action: str, path: str) -> Iterator[None]:
         failed = WriteFailedError(f"cannot {action} {path}: {error.strerror or error}")
         failed.permanent = error.errno in _PERMANENT
         raise failed from error
+
+
+def _write_all(file: int, document: bytes) -> None:
+    rest = memoryview(document)
+    while rest:
+        rest = rest[os.write(file, rest) :]
 
 
 def _rename(temporary: str, path: str) -> None:

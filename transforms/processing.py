@@ -7,23 +7,26 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from transforms.documents import result_document
 from transforms.events import EVENTS
-from transforms.failures import BadResultError, ProcessorError, RecordError, UserError
+from transforms.failures import BadResultError, ProcessorError, RecordError, UserError, WriteFailedError
 from transforms.hangs import Watch
 from transforms.loading import load_callable
 from transforms.raised import described
 from transforms.records import Failure, Result
+from transforms.rows import draw, spool_for
+from transforms.wall_clock import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from transforms.contents import Fetched
     from transforms.records import ObjectRef
     from transforms.settings import ProcessSettings
+    from transforms.spools import Spool
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Processor:
         """Load `settings.processor`; raises `UserError` if that cannot be. `last_word` settles what hangs."""
         self._made = load_callable(settings.processor, "--processor")
         self._is_class = inspect.isclass(self._made)
-        self._now = clock or _now
+        self._now = clock or wall_clock(settings.processed_at)
         self._local = threading.local()
         self._instances: list[Any] = []
         self._running: dict[int, tuple[ObjectRef, float]] = {}
@@ -58,7 +61,7 @@ class Processor:
         ref, started = content.ref, time.monotonic()
         self._running[threading.get_ident()] = (ref, started)
         try:
-            result = Result(ref, self._document(content))
+            result = self._result(content)
         except RecordError as error:
             return Failure.of(ref, error)
         else:
@@ -77,15 +80,21 @@ class Processor:
             except Exception:
                 log.exception("closing the processor failed; its results are stored all the same")
 
-    def _document(self, content: Fetched) -> bytes:
+    def _result(self, content: Fetched) -> Result:
+        spool: Spool | None = None
         try:
-            fields = self._function()(content)
+            answer = self._function()(content)
+            spool = spool_for(answer, content.ref)
+            fields = answer if spool is None else draw(answer, spool)  # the user's code goes on in a generator
             content.finish()
-            return result_document(fields, content.ref, processed_at=self._now())
+            return Result(content.ref, result_document(fields, content.ref, processed_at=self._now()), spool)
         except BaseException as error:  # the one place that catches so widely: it is the user's code
+            if spool is not None:
+                spool.close()
             if content.error is not None:
                 raise content.error from content.error.__cause__
-            if type(error) is BadResultError:  # isinstance() would ask the error, which may raise
+            # isinstance() would ask the error, which may raise
+            if type(error) is BadResultError or type(error) is WriteFailedError:
                 raise
             raise ProcessorError(described(error)) from error
 
@@ -105,10 +114,6 @@ def check_processor(spec: str) -> None:
     # Not callable(made): that asks about its metaclass.
     if inspect.isclass(made) and not any("__call__" in vars(base) for base in made.__mro__):
         raise UserError(f"--processor is {spec!r}, a class whose instances cannot be called; define __call__")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _nothing() -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from transforms.spools import Spool
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -71,6 +73,8 @@ class Result:
     """With the ETag and version that were *fetched*."""
     document: bytes
     """The JSON document, encoded and complete."""
+    rows: Spool | None = None
+    """The file that the document names, to be stored before it."""
 
 
 @dataclass(frozen=True, slots=True)

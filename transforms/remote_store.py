@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import obstore
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 T = TypeVar("T")
+
+PART_BYTES = 5 * 1024 * 1024
+"""Of a large file, sent at a time: the least that S3 takes. Two of them are in memory, one read and one sent."""
+MAX_PARTS = 10_000
+"""Of one file (S3); the parts of a file of more than 48 GiB are larger."""
 
 
 class RemoteStore:
@@ -39,6 +45,17 @@ class RemoteStore:
             name,
             lambda store: obstore.put(store, name, document, attributes=attributes, use_multipart=False),
         )
+
+    def put_file(self, name: str, file: IO[bytes]) -> None:
+        """Store all of `file`, in parts if it is large; what was sent is taken back if a part fails."""
+        size = file.seek(0, os.SEEK_END)
+        part_bytes = max(PART_BYTES, -(-size // MAX_PARTS))
+
+        def upload(store: ObjectStore) -> None:
+            file.seek(0)
+            obstore.put(store, name, file, chunk_size=part_bytes, max_concurrency=1)
+
+        self._ask("write", name, upload)
 
     def exists(self, name: str) -> bool:
         """Whether `name` is stored."""

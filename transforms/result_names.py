@@ -24,6 +24,8 @@ _DIGEST_BYTES = 15
 """Enough that nobody finds two keys with the same digest, and 24 characters in base 32."""
 _UNSAFE = re.compile(r"[^\w.=+@,-]")
 """Everything but letters, digits (of any script) and a little punctuation."""
+_FILE = re.compile(r"\.[a-z2-7]{24}(\.[a-z0-9]+)+\Z")
+"""How the name of a file beside a result ends: with a digest and a suffix."""
 _ROOM = 3
 """Bytes left free in a segment for the underscores that make it safe."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.DOTALL)
@@ -32,9 +34,12 @@ _PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 """Such a message id is safe as it is. Upper case is not: there are file systems that ignore it."""
 
 
-def result_name(bucket: str, key: str, etag: str | None) -> str:
-    """Answer where the result of one object's content is stored: `<bucket>/<key, made safe>.<digest>.json`."""
-    suffix = f".{_digest(bucket, key, etag)}.json"
+def result_name(bucket: str, key: str, etag: str | None, suffix: str = ".json") -> str:
+    """Answer where the result of one object's content is stored: `<bucket>/<key, made safe>.<digest>.json`.
+
+    `suffix` is that of a file beside it: dots, lower-case letters and digits.
+    """
+    suffix = f".{_digest(bucket, key, etag)}{suffix}"
     *folders, last = key.split("/")
     top = _folder(f"-{bucket[1:]}" if bucket.startswith("_") else bucket)  # `_dead_letters` is no bucket
     name = _safe(last, MAX_SEGMENT_BYTES - len(suffix) - _ROOM)
@@ -71,7 +76,8 @@ def _that_fit(folders: list[str], room: int) -> list[str]:
 def _folder(segment: str) -> str:
     """Make a folder's name, which can be neither a result's (a file may not be a folder too) nor a temporary file's."""
     safe = _unreserved(_safe(segment, MAX_SEGMENT_BYTES - _ROOM))
-    return f"{safe}_" if _folded(safe).endswith((".json", ".tmp")) else safe
+    folded = _folded(safe)
+    return f"{safe}_" if folded.endswith((".json", ".tmp")) or _FILE.search(folded) else safe
 
 
 def _safe(segment: str, limit: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from transforms.dead_letters import dead_letter_document
@@ -12,6 +11,7 @@ from transforms.failures import EXCUSED_BY_OUTAGE, Fate, InternalError, RecordEr
 from transforms.outages import OUTPUT, SOURCE
 from transforms.records import Door, Failure, Finished, Result, one_line
 from transforms.result_names import dead_letter_name, result_name
+from transforms.wall_clock import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ class Settler:
         self._results = results
         self._dead_letters = dead_letters
         self._guard = guard
+        self._now = wall_clock(settings.failed_at)
 
     def store(self, record: Result | Failure | Finished) -> Outcome:
         """Bring `record` to its door; a door other than `returned` means that all of it is stored. Never raises."""
@@ -50,8 +51,7 @@ class Settler:
         if isinstance(record, Failure):
             return self._fail(record)
         try:
-            name = result_name(record.ref.bucket, record.ref.key, record.ref.etag)
-            self._results.put(name, record.document)
+            name = self._put(record)
         except RecordError as error:
             return self._fail(Failure.of(record.ref, error))
         except BaseException as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate, a panic of obstore too
@@ -60,6 +60,17 @@ class Settler:
         self._guard.succeeded(OUTPUT)
         EVENTS.stored(record.ref, name)
         return Outcome(record, Door.STORED, "stored")
+
+    def _put(self, result: Result) -> str:
+        """Store the rows, then the document that says where they are: who sees it finds them whole. Answer its name."""
+        name = result_name(result.ref.bucket, result.ref.key, result.ref.etag)
+        if result.rows is not None:
+            try:
+                self._results.put_file(result.rows.name, result.rows.rewound())
+            finally:
+                result.rows.close()
+        self._results.put(name, result.document)
+        return name
 
     def _fail(self, failure: Failure) -> Outcome:
         EVENTS.count(failure.kind)
@@ -86,7 +97,7 @@ class Settler:
         """Store a dead letter; answer what kept it from being safe. Then the message must go back."""
         name = dead_letter_name(failure.delivery.message_id, failure.index)
         try:
-            self._dead_letters.put(name, dead_letter_document(failure, failed_at=datetime.now(UTC)))
+            self._dead_letters.put(name, dead_letter_document(failure, failed_at=self._now()))
         except RecordError as error:
             return error
         except BaseException as error:  # noqa: BLE001 - as above

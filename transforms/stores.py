@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import BaseError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """Named documents. Names are relative, `/`-separated paths made by `result_names.py`.
+    """Named documents, and files beside them. Names are relative, `/`-separated paths made by `result_names.py`.
 
     Safe to call from several threads. Every call raises `WriteFailedError`, `permanent` if asking again cannot help.
     """
@@ -35,6 +35,9 @@ class Store(Protocol):
 
     def put(self, name: str, document: bytes) -> None:
         """Store `document` whole or not at all, replacing what was there."""
+
+    def put_file(self, name: str, file: IO[bytes]) -> None:
+        """Store all of `file`, which can seek, whole or not at all, a piece in memory at a time."""
 
     def exists(self, name: str) -> bool:
         """Whether `name` is stored."""
@@ -56,15 +59,16 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.*", re.IGNORECASE | re.DOTALL)
 _OBSTORE_SCHEMES = frozenset({"gs", "az", "adl", "azure", "abfs", "abfss", "memory"})
 
 
-def open_store(location: str, *, region: str, fsync: bool = False) -> Store:
+def open_store(location: str, *, region: str, fsync: bool = False, role_arn: str | None = None) -> Store:
     """Open a directory (a path or a `file://` URL), `s3://bucket/prefix`, or another URL that obstore knows.
 
     Asks nobody yet but boto3's credential chain. `region` is where an S3 bucket is looked for first; `fsync` is for
-    directories. Raises `UserError`: not a location, or nothing to sign requests with.
+    directories; `role_arn` is assumed to write to S3. Raises `UserError`: not a location, or nothing to sign requests
+    with.
     """
     place = aws.s3_place(location)
     if place:
-        return _open_s3(location, *place, region)
+        return _open_s3(location, *place, region, role_arn)
     url = _URL.fullmatch(location)
     if url is None:
         return DirectoryStore(Path(location).expanduser().absolute(), fsync=fsync)
@@ -98,14 +102,17 @@ def _local_path(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def _open_s3(url: str, bucket: str, prefix: str, region: str) -> Store:
+def _open_s3(url: str, bucket: str, prefix: str, region: str, role_arn: str | None) -> Store:
     if not bucket or (prefix and not survives_obstore(prefix)):
         raise UserError(
             f"{url} is not a place in S3: write s3://bucket or s3://bucket/prefix, without // . or .. in it."
         )
 
-    def move() -> S3Store | None:
-        found = find_region(bucket, region)
-        return None if found == region else open_bucket(bucket, found, prefix=prefix or None)
+    def opened(region: str) -> S3Store:
+        return open_bucket(bucket, region, prefix=prefix or None, role_arn=role_arn)
 
-    return RemoteStore(url, open_bucket(bucket, region, prefix=prefix or None), move=move)
+    def move() -> S3Store | None:
+        found = find_region(bucket, region, role_arn=role_arn)
+        return None if found == region else opened(found)
+
+    return RemoteStore(url, opened(region), move=move)

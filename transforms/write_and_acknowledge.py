@@ -28,7 +28,7 @@ class WriteAndAcknowledge(beam.PTransform):
     Output: one `Settled` for each delivery, after SQS took its delete or its return.
     Raises: nothing; what cannot be stored goes back to the queue.
     Repeats: a result and a dead letter have names made of what they are about, so a repeat overwrites its like.
-    Memory: the documents being written.
+    Memory: the documents being written, and two parts of each file.
     """
 
     def __init__(
@@ -84,13 +84,18 @@ class _WriteFn(beam.DoFn):
     def process(self, element: Record | Pulse) -> Iterator[Settled]:
         if isinstance(element, Pulse):
             pass
-        elif self._waits and not isinstance(element, Finished):
+        elif self._takes_time(element):
             self._pool.submit(element)
         else:
             settle(self._consumer, self._settler.store(element))
         for outcome in self._pool.completed():
             settle(self._consumer, outcome)
         yield from self._consumer.acknowledger.settled()
+
+    def _takes_time(self, record: Record) -> bool:
+        if isinstance(record, Finished):
+            return False
+        return self._waits or (isinstance(record, Result) and record.rows is not None)
 
 
 def _make_settler(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.conftest import REGION
 from tests.raw_server import RawServer, an_answer, an_error
-from tests.store_contract import NAME, StoreContract
+from tests.store_contract import NAME, ROWS, StoreContract
 from transforms import aws as transforms_aws
 from transforms.failures import UserError, WriteFailedError
+from transforms.remote_store import PART_BYTES
 from transforms.stores import Store, check_writable, open_store
 
 if TYPE_CHECKING:
@@ -52,6 +54,67 @@ def test_a_prefix_is_where_documents_are(bucket: str) -> None:
     listed = transforms_aws.client("s3", REGION).list_objects_v2(Bucket=bucket)
 
     assert [f"results/{NAME}"] == [entry["Key"] for entry in listed["Contents"]]
+
+
+def test_a_file_of_many_parts_is_not_in_memory_and_leaves_no_part_behind(bucket: str) -> None:
+    """Two parts at most are, whatever its size; the parts of one that failed are taken back."""
+    sizes: list[int | None] = []
+
+    class _Watched(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            sizes.append(size)
+            if self.tell() >= self.getbuffer().nbytes - 1:
+                raise OSError("the last byte cannot be read")
+            return super().read(size)
+
+    with pytest.raises(OSError, match="last byte"):
+        open_store(f"s3://{bucket}", region=REGION).put_file(ROWS, _Watched(bytes(3 * PART_BYTES + 1)))
+
+    s3 = transforms_aws.client("s3", REGION)
+    assert {PART_BYTES} == set(sizes)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_a_part_that_is_refused_has_the_others_taken_back(serve_s3: Callable[[RawServer], None]) -> None:
+    """S3 would go on to charge for them."""
+    begun = b"<InitiateMultipartUploadResult><Bucket>bucket</Bucket><Key>k</Key><UploadId>u1</UploadId>"
+
+    def answer(request: str) -> bytes:
+        if request.startswith("POST"):
+            return an_answer(body=begun + b"</InitiateMultipartUploadResult>")
+        refused = request.startswith("PUT") and "partNumber=2&" in request.partition(" HTTP/")[0]
+        return an_error("403 Forbidden", "AccessDenied") if refused else an_answer()
+
+    with RawServer(answer) as server:
+        serve_s3(server)
+
+        with pytest.raises(WriteFailedError, match=f"cannot write s3://bucket/{ROWS}: 403 AccessDenied") as caught:
+            open_store("s3://bucket", region=REGION).put_file(ROWS, io.BytesIO(b"x" * 3 * PART_BYTES))
+        last = server.requests[-1].partition(" HTTP/")[0]
+
+    assert caught.value.permanent
+    assert last.startswith("DELETE ")
+    assert last.endswith("uploadId=u1")
+
+
+def test_a_file_finds_a_bucket_in_another_region_from_its_first_byte(serve_s3: Callable[[RawServer], None]) -> None:
+    """It is asked for twice, and read twice."""
+
+    def answer(request: str) -> bytes:
+        if request.startswith("HEAD /bucket "):
+            return an_answer("301 Moved Permanently", etag=None, x_amz_bucket_region="eu-west-3")
+        if "/eu-west-3/s3/" in request:
+            return an_answer()
+        return an_error("301 Moved Permanently", "PermanentRedirect")
+
+    with RawServer(answer) as server:
+        serve_s3(server)
+
+        open_store("s3://bucket", region=REGION).put_file(ROWS, io.BytesIO(b"rows"))
+        bodies = [request.rpartition("\r\n\r\n")[2] for request in server.requests if request.startswith("PUT")]
+
+    assert ["rows", "rows"] == bodies
 
 
 def test_no_such_bucket_is_refused_for_good(aws: str) -> None:

@@ -14,13 +14,14 @@ from tests.strategies import buckets, keys
 from transforms.result_names import MAX_NAME_BYTES, MAX_SEGMENT_BYTES, dead_letter_name, result_name
 
 untrusted = st.text(st.characters(exclude_categories=[]), max_size=1200)
+SUFFIXES = (".json", ".jsonl", ".parquet", f".{'x' * 31}")
 etags = st.none() | st.text(max_size=40)
 
 
 def assert_safe(name: str) -> None:
     """Check what every store and file system asks of a name, and what we ask of it."""
     parts = name.split("/")
-    assert name.endswith(".json")
+    assert name.endswith(SUFFIXES)
     assert len(name.encode()) <= MAX_NAME_BYTES
     assert max(len(part.encode()) for part in parts) <= MAX_SEGMENT_BYTES
     assert not {"", ".", ".."} & set(parts)
@@ -45,6 +46,8 @@ def test_every_result_has_a_safe_name(bucket: str, key: str, etag: str | None) -
 
     assert_safe(name)
     assert not name.startswith("_dead_letters/")
+    for suffix in SUFFIXES:
+        assert_safe(result_name(bucket.replace("/", ""), key, etag, suffix))
 
 
 @settings(deadline=None)
@@ -80,7 +83,7 @@ def test_two_dead_letters_have_the_same_name_only_if_they_are_one(one: tuple[str
 @given(buckets(), keys(), st.data())
 def test_no_result_stands_where_a_folder_has_to_be(bucket: str, key: str, data: st.DataObject) -> None:
     """Not even if somebody names a folder after a result."""
-    name = result_name(bucket, key, None)
+    name = result_name(bucket, key, None, data.draw(st.sampled_from(SUFFIXES)))
     below = data.draw(st.sampled_from([name.partition("/")[2], f"{key}", name.rpartition("/")[2]]))
 
     folders = folded(result_name(bucket, f"{below}/x", None)).split("/")[:-1]

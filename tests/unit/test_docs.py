@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import io
 import json
 import re
 import sqlite3
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
-from pipeline.dead_letter_options import OWN
+from pipeline import check_options, dead_letter_options, record_options, worker_pool
 from pipeline.memory import peak_bytes
 from pipeline.options import Settings, options_markdown_table
-from pipeline.worker_pool import OWN as OF_POOL
 from tests.builders import a_delivery, an_object_ref
 from tests.markdown import Page, blocks, codes, rows
 from transforms.contents import Fetched
@@ -39,7 +40,17 @@ OF_OTHERS = {
     *("--runner", "--direct_num_workers", "--help", "--prism_location"),  # Beam's
     *("--job_endpoint", "--environment_type", "--environment_config"),  # Beam's, for a cluster
     *("--keep", "--output"),  # of ./run_local.sh
-    *("--endpoint-url", "--source-arn"),  # of the AWS CLI
+    "--accept",  # of tests/replay/check.sh
+    *(
+        "--endpoint-url",
+        "--source-arn",
+        "--queue-url",
+        "--queue-name",
+        "--region",
+        "--attributes",
+        "--bucket",
+        "--notification-configuration",
+    ),  # of the AWS CLI
     *(
         "--only",
         "--objects",
@@ -149,9 +160,9 @@ def test_nothing_is_left_to_be_filled_in(page: Page) -> None:
 @every_page
 def test_every_option_that_a_page_names_exists(page: Page) -> None:
     """Renaming an option renames it everywhere."""
-    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table())) | {
-        option.flag for option in (*OWN.values(), *OF_POOL.values())
-    }
+    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table()))
+    commands = (check_options, dead_letter_options, record_options, worker_pool)
+    ours |= {option.flag for module in commands for option in module.OWN.values()}
     prose = re.sub(r"^```bash\n.*?^```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
 
     named = set(re.findall(r"(?<![\w\-#])--[a-z][a-z0-9_-]*[a-z0-9]", prose))
@@ -210,6 +221,8 @@ def _process(processor: str, ref: ObjectRef, content: bytes) -> dict[str, Any]:
     finally:
         made.close()
     assert isinstance(outcome, Result)
+    if outcome.rows is not None:
+        outcome.rows.close()
     document: dict[str, Any] = json.loads(outcome.document)
     return document
 
@@ -227,16 +240,51 @@ def test_the_function_in_the_readme_gives_the_result_in_the_readme(
 ) -> None:
     """Over the load balancer log that the quick start uploads."""
     _readme_module("my_logs", directory)
-    (example,) = blocks(README.section("Your code goes here"), "json")
+    example, _ = blocks(README.section("Your code goes here"), "json")
     shown = json.loads(example)
     source = shown["source"]
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    (log,) = (log for log in importlib.import_module("sample_logs").samples() if log.key == source["key"])
+    log = _sample(source["key"], directory, monkeypatch)
     ref = an_object_ref(bucket=source["bucket"], key=source["key"], etag=source["etag"])
 
-    document = _process("my_logs:errors", ref, gzip.decompress(log.body))
+    document = _process("my_logs:errors", ref, gzip.decompress(log))
 
     assert shown == document
+
+
+def _sample(key: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Answer an object that the quick start uploads."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    (log,) = (log for log in importlib.import_module("sample_logs").samples() if log.key == key)
+    return bytes(log.body)
+
+
+def test_the_rows_in_the_readme_are_those_of_its_generator(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over the orders that the quick start uploads."""
+    _readme_module("my_rows", directory)
+    (example,) = blocks(README.section("Rows and files"), "json")
+    shown = json.loads(example)
+    source = shown["source"]
+    ref = an_object_ref(bucket=source["bucket"], key=source["key"], etag=source["etag"])
+
+    document = _process("my_rows:large_orders", ref, _sample(source["key"], directory, monkeypatch))
+
+    assert shown == document
+    assert shown["rows"]["count"] > 0
+
+
+def test_the_file_in_the_readme_is_parquet(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another program reads it."""
+    _readme_module("my_tables", directory)
+    made = Processor(ProcessSettings(processor="my_tables:parquet"))
+
+    outcome = made.process(Fetched(an_object_ref(), _sample("orders/2026-01-15.jsonl", directory, monkeypatch), size=1))
+
+    assert isinstance(outcome, Result)
+    assert outcome.rows is not None
+    table = parquet.read_table(io.BytesIO(outcome.rows.rewound().read()))
+    outcome.rows.close()
+    made.close()
+    assert (120, json.loads(outcome.document)["columns"]) == (table.num_rows, table.num_columns)
 
 
 def test_the_class_in_the_readme_loads_a_database(directory: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.builders import BUCKET, ETAG, KEY, an_object_ref
-from transforms.documents import iso, result_document
+from transforms.documents import iso, result_document, row_line
 from transforms.failures import BadResultError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -114,6 +114,22 @@ def test_a_value_that_holds_itself_is_a_bad_result() -> None:
     for value in (circle, deep):
         with pytest.raises(BadResultError, match="what JSON cannot say"):
             result_document({"value": value}, an_object_ref(), processed_at=NOW)
+
+
+def test_a_row_is_a_line_of_its_own_with_nothing_added() -> None:
+    """By the rules of a document; it may have any field."""
+    row = {"source": "mine", "at": date(2026, 1, 2), "text": "grün\n"}
+
+    assert b'{"source": "mine", "at": "2026-01-02", "text": "gr\xc3\xbcn\\n"}\n' == row_line(row, 1)
+
+
+def test_a_bad_row_is_told_by_its_number_with_its_cause() -> None:
+    """The operator sees what JSON said."""
+    with pytest.raises(BadResultError) as caught:
+        row_line({"a": {1, 2}}, 1_000_001)
+
+    assert caught.value.detail.startswith("in row 1,000,001, the processor returned what JSON cannot say: set has no")
+    assert isinstance(caught.value.__cause__, TypeError)
 
 
 def test_iso_has_four_digits_of_a_year_and_three_of_a_second() -> None:

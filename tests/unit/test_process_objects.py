@@ -41,6 +41,11 @@ def wait_if_slow(content: Fetched) -> dict[str, int]:
     return {"bytes": sum(len(chunk) for chunk in content.chunks())}
 
 
+def three_megabytes_of_rows(content: Fetched) -> Iterator[dict[str, str]]:
+    """Yield more than is kept in memory."""
+    yield from ({"text": "x" * 1000} for _ in range(3000))
+
+
 def _step(concurrency: int = 1) -> ProcessObjects:
     return ProcessObjects(ProcessSettings(processor=f"{__name__}:wait_if_slow", concurrency=concurrency))
 
@@ -77,6 +82,22 @@ def test_a_content_becomes_a_result(concurrency: int, make: Callable[[str], Fetc
     assert an_object_ref(key="a.gz") == result.ref
     assert 5 == json.loads(result.document)["bytes"]
     assert Pulse() == pulse
+
+
+@pytest.mark.parametrize("make", [_in_memory, _streamed])
+def test_many_rows_come_out_whole_and_were_not_pickled(make: Callable[[str], Fetched]) -> None:
+    """Beam pickles the first few records to know their size; these would be in memory then."""
+    step = ProcessObjects(ProcessSettings(processor=f"{__name__}:three_megabytes_of_rows"))
+
+    result, _ = outputs_of(step, [make("a.gz")], outputs=1)
+
+    assert isinstance(result, Result)
+    assert result.rows is not None
+    where = json.loads(result.document)["rows"]
+    content = result.rows.rewound().read()
+    result.rows.close()
+    assert (result.rows.name, 3000, len(content)) == (where["name"], where["count"], where["bytes"])
+    assert 3000 == content.count(b"\n")
 
 
 def test_whatever_goes_wrong_is_a_failure_in_the_same_river() -> None:

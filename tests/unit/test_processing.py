@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import threading
@@ -11,13 +12,24 @@ from typing import Any, NoReturn
 
 import pytest
 
-from tests.builders import ETAG, an_object_ref
+from tests.builders import BUCKET, ETAG, KEY, an_object_ref
+from tests.unit.test_spools import open_files
 from transforms.contents import Fetched
 from transforms.events import EVENTS
-from transforms.failures import CorruptGzipError, FailureKind, ObjectGoneError, TooLargeError, UserError
+from transforms.failures import (
+    CorruptGzipError,
+    FailureKind,
+    ObjectGoneError,
+    TooLargeError,
+    UserError,
+    WriteFailedError,
+)
+from transforms.files import File
 from transforms.processing import Processor, check_processor
 from transforms.records import Failure, Result
+from transforms.result_names import result_name
 from transforms.settings import ProcessSettings
+from transforms.spools import Spool
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 JOIN_S = 10
@@ -40,6 +52,17 @@ def make() -> Iterator[Make]:
     yield of
     for processor in made:
         processor.close()
+
+
+def test_a_result_is_as_old_as_it_is_told_to_be() -> None:
+    """So the results of two replays are the same."""
+    processor = Processor(ProcessSettings(processed_at=NOW))
+
+    result = processor.process(_content())
+    processor.close()
+
+    assert isinstance(result, Result)
+    assert "2026-01-02T03:04:05.678Z" == json.loads(result.document)["processed_at"]
 
 
 def _content(content: bytes = b"a\nb\n") -> Fetched:
@@ -316,7 +339,7 @@ def test_whatever_the_function_raises_is_a_processor_error_with_its_traceback(
 
 
 @pytest.mark.parametrize(
-    "rubbish", [None, 3, "text", [], iter(()), {"source": 1}, {"a": float("nan")}, {1: 2}, {"a": b""}]
+    "rubbish", [None, 3, "text", ["text"], iter([1]), {"source": 1}, {"a": float("nan")}, {1: 2}, {"a": b""}]
 )
 def test_rubbish_that_the_function_returns_is_a_bad_result(make: Make, rubbish: object) -> None:
     """Nothing of it is stored; the function, not the job, is to be mended."""
@@ -334,6 +357,153 @@ def test_a_processed_at_of_the_users_own_is_kept(make: Make) -> None:
     returned["answer"] = {"processed_at": datetime(2001, 1, 1, tzinfo=UTC)}
 
     assert "2001-01-01T00:00:00.000Z" == _document(make(answer).process(_content()))["processed_at"]
+
+
+# ── rows and files
+
+
+def rows_of_lines(content: Fetched) -> Iterator[dict[str, str]]:
+    """Yield a row for each line; a generator function, as a `def` with `yield` is."""
+    for line in content.lines():
+        yield {"line": line.decode()}
+
+
+def a_file_of_chunks(content: Fetched) -> File:
+    """Copy the content."""
+    return File(".bin", content.chunks(), fields={"copied": True})
+
+
+def fail_after_a_thousand(content: Fetched) -> Iterator[dict[str, int]]:
+    """Yield more than is kept in memory, and stumble."""
+    for number in range(1000):
+        yield {"number": number, "text": "x" * 2000}
+    raise LookupError("no such customer")
+
+
+class RowsOfAClass:
+    """A class whose call is a generator."""
+
+    def __call__(self, content: Fetched) -> Iterator[dict[str, int]]:
+        """Yield one row."""
+        yield {"bytes": len(content.read())}
+
+
+def one_bad_row(content: Fetched) -> Iterator[object]:
+    """Yield a row that is none."""
+    yield from ({}, 3)
+
+
+def swallow_within_rows(content: Fetched) -> Iterator[dict[str, int]]:
+    """Make do with what can be read."""
+    yield {"size": swallow(content)["size"]}
+
+
+def one_row_and_no_more_reading(content: Fetched) -> Iterator[dict[str, str]]:
+    """Read the beginning only."""
+    yield read_a_little(content)
+
+
+def _rows(outcome: Result | Failure) -> bytes:
+    assert isinstance(outcome, Result)
+    assert outcome.rows is not None
+    content = outcome.rows.rewound().read()
+    outcome.rows.close()
+    return content
+
+
+def test_rows_are_drawn_while_the_content_is_open_and_the_document_says_where_they_are(make: Make) -> None:
+    """A generator reads as it is drawn."""
+    outcome = make(rows_of_lines).process(_content())
+
+    document = _document(outcome)
+    assert {"name": result_name(BUCKET, KEY, ETAG, ".jsonl"), "count": 2, "bytes": 28} == document["rows"]
+    assert ["processed_at", "rows", "source"] == list(document)
+    assert b'{"line": "a"}\n{"line": "b"}\n' == _rows(outcome)
+
+
+def test_a_file_is_drawn_too_and_has_fields_beside_it(make: Make) -> None:
+    """Of another format."""
+    outcome = make(a_file_of_chunks).process(_content())
+
+    document = _document(outcome)
+    assert {"name": result_name(BUCKET, KEY, ETAG, ".bin"), "bytes": 4} == document["rows"]
+    assert document["copied"]
+    assert b"a\nb\n" == _rows(outcome)
+
+
+def test_a_class_may_be_called_for_rows(make: Make) -> None:
+    """Each of its calls is a generator."""
+    assert b'{"bytes": 4}\n' == _rows(make(RowsOfAClass).process(_content()))
+
+
+def test_a_mapping_has_no_rows_beside_it(make: Make) -> None:
+    """And may have a field of that name."""
+    returned["answer"] = {"rows": 3}
+
+    outcome = make(answer).process(_content())
+
+    assert isinstance(outcome, Result)
+    assert outcome.rows is None
+    assert 3 == _document(outcome)["rows"]
+
+
+def test_an_error_after_a_thousand_rows_leaves_nothing_behind(make: Make) -> None:
+    """It is the processor's, with its traceback; what was written is gone."""
+    gc.collect()
+    before = open_files()
+
+    failure = _failure(make(fail_after_a_thousand).process(_content()))
+
+    assert (FailureKind.PROCESSOR_ERROR, "LookupError: no such customer") == (failure.kind, failure.detail)
+    assert "in fail_after_a_thousand" in (failure.traceback or "")
+    assert before == open_files()
+
+
+def test_a_row_that_is_none_is_a_bad_result_that_names_it(make: Make) -> None:
+    """Rows are stored whole or not at all."""
+    failure = _failure(make(one_bad_row).process(_content()))
+
+    assert FailureKind.BAD_RESULT == failure.kind
+    assert "in row 2, the processor returned int; return a mapping of field to value" == failure.detail
+    assert failure.traceback is None
+
+
+@pytest.mark.parametrize(
+    "function", [rows_of_lines, a_file_of_chunks, swallow_within_rows, one_row_and_no_more_reading]
+)
+def test_a_broken_content_decides_the_fate_of_rows_too(make: Make, function: Callable[[Fetched], object]) -> None:
+    """In the middle of its stream, after rows that looked well."""
+    failure = _failure(make(function).process(_broken_content()))
+
+    assert (FailureKind.CORRUPT_GZIP, "the CRC is wrong") == (failure.kind, failure.detail)
+
+
+def test_rows_that_the_temporary_disk_does_not_take_are_a_failed_write(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the function's fault: the outage guard watches this kind."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise WriteFailedError("the disk is full")
+
+    monkeypatch.setattr(Spool, "write", refuse)
+
+    failure = _failure(make(rows_of_lines).process(_content()))
+
+    assert (FailureKind.WRITE_FAILED, "the disk is full") == (failure.kind, failure.detail)
+
+
+@pytest.mark.parametrize("function", [rows_of_lines, fail_after_a_thousand, one_bad_row])
+def test_the_memory_of_a_content_is_free_after_its_rows(make: Make, function: Callable[[Fetched], object]) -> None:
+    """Not before: they are made of it."""
+    freed: list[bool] = []
+    content = Fetched(an_object_ref(), b"abc", size=3, on_close=lambda: freed.append(True))
+
+    outcome = make(function).process(content)
+
+    assert [True] == freed
+    if isinstance(outcome, Result):
+        assert b'{"line": "abc"}\n' == _rows(outcome)
 
 
 # ── the content's own errors

@@ -61,6 +61,23 @@ def test_a_key_that_is_the_name_of_a_result_does_not_meet_it() -> None:
     assert f"{result}_" == folder
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv.gz"])
+def test_rows_are_named_like_their_result_but_for_the_suffix(suffix: str) -> None:
+    """Who sees one finds the other."""
+    assert result_name("b", "k/a", "e").removesuffix(".json") + suffix == result_name("b", "k/a", "e", suffix)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv.gz", ".7z"])
+def test_a_key_that_is_the_name_of_rows_does_not_meet_them(suffix: str) -> None:
+    """Nor does one whose case is another."""
+    _, rows = result_name("b", "a", "etag", suffix).split("/")
+
+    for name in (rows, rows.upper()):
+        _, folder, _ = result_name("b", f"{name}/k", "etag").split("/")
+
+        assert f"{name}_" == folder
+
+
 def test_keys_that_differ_in_case_differ_on_a_file_system_that_ignores_it() -> None:
     """The digest does it."""
     assert result_name("b", "A", None).lower() != result_name("b", "a", None).lower()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import BUCKET, ETAG, KEY, a_delivery, an_object_ref
+from tests.builders import BUCKET, ETAG, KEY, RECEIVED_AT, a_delivery, an_object_ref
 from tests.fakes import FakeStore
 from transforms.events import EVENTS
 from transforms.failures import (
@@ -25,8 +25,11 @@ from transforms.records import Door, Failure, Finished, Result
 from transforms.result_names import dead_letter_name, result_name
 from transforms.settings import WriteSettings
 from transforms.settling import Outcome, Settler, settle
+from transforms.spools import Spool
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from transforms.records import Delivery
 
 NEVER = 10_000
@@ -79,11 +82,18 @@ class _Shelf(FakeStore):
 class _Settling:
     """A settler and everything that it touches."""
 
-    def __init__(self, *, give_up_after: int = 5, fates: dict[FailureKind, Fate] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        give_up_after: int = 5,
+        fates: dict[FailureKind, Fate] | None = None,
+        failed_at: datetime | None = None,
+    ) -> None:
         self.results = _Shelf()
         self.dead_letters = _Shelf()
         self.guard = OutageGuard()
-        settings = WriteSettings(give_up_after=give_up_after, fates={**DEFAULT_FATES, **(fates or {})})
+        fates = {**DEFAULT_FATES, **(fates or {})}
+        settings = WriteSettings(give_up_after=give_up_after, fates=fates, failed_at=failed_at)
         self.settler = Settler(settings, results=self.results, dead_letters=self.dead_letters, guard=self.guard)
 
     def door(self, kind: FailureKind, *, receive_count: int = 1) -> Door:
@@ -116,6 +126,14 @@ def _a_result(document: bytes = b"{}\n") -> Result:
     return Result(an_object_ref(), document)
 
 
+def test_a_dead_letter_is_as_old_as_it_is_told_to_be() -> None:
+    """So those of two replays are the same."""
+    settling = _Settling(failed_at=RECEIVED_AT)
+    settling.door(FailureKind.OBJECT_GONE)
+
+    assert "2026-01-02T03:04:07.000Z" == settling.letter()["failed_at"]
+
+
 # ── results and nothing to do
 
 
@@ -140,6 +158,63 @@ def test_what_has_nothing_to_do_is_ignored(settling: _Settling, kind: FinishedKi
     assert Outcome(finished, Door.IGNORED, kind) == settling.settler.store(finished)
     assert 1 == EVENTS.counts()[kind]
     assert {} == settling.results.documents | settling.dead_letters.documents
+
+
+# ── rows beside a result
+
+
+def _rows(content: bytes = b'{"n": 1}\n') -> Spool:
+    spool = Spool(result_name(BUCKET, KEY, ETAG, ".jsonl"))
+    spool.write(content)
+    spool.flush()
+    return spool
+
+
+def test_rows_are_stored_before_the_document_that_names_them(settling: _Settling) -> None:
+    """Who sees the document finds the rows whole."""
+    rows = _rows()
+
+    outcome = settling.settler.store(Result(an_object_ref(), b"{}", rows))
+
+    assert Door.STORED == outcome.door
+    stored = list(settling.results.documents.items())
+    assert [(rows.name, b'{"n": 1}\n'), (result_name(BUCKET, KEY, ETAG), b"{}")] == stored
+    assert 1 == EVENTS.counts()["stored_records"]
+
+
+def test_without_its_rows_no_document_is_stored(settling: _Settling) -> None:
+    """It goes back, and its rows are made again."""
+    settling.results.error = WriteFailedError("the disk is full")
+
+    outcome = settling.settler.store(Result(an_object_ref(), b"{}", _rows()))
+
+    assert (Door.RETURNED, FailureKind.WRITE_FAILED) == (outcome.door, outcome.kind)
+    assert {} == settling.results.documents
+
+
+def test_rows_that_are_not_here_any_more_return_their_message(settling: _Settling) -> None:
+    """A runner took their result to another process, and them not."""
+    rows = _rows()
+    rows.close()
+
+    outcome = settling.settler.store(Result(an_object_ref(), b"{}", rows))
+
+    assert (Door.RETURNED, FailureKind.WRITE_FAILED) == (outcome.door, outcome.kind)
+    assert {} == settling.results.documents
+
+
+@pytest.mark.parametrize("error", [None, WriteFailedError("full"), ZeroDivisionError("ours"), _PanicException("rust")])
+def test_rows_have_left_the_temporary_disk_whatever_became_of_them(
+    settling: _Settling, error: BaseException | None
+) -> None:
+    """At the door, not when somebody forgets them."""
+    settling.results.error = error
+    rows = _rows()
+
+    settling.settler.store(Result(an_object_ref(), b"{}", rows))
+
+    with pytest.raises(WriteFailedError, match="or closed"):
+        rows.rewound()
 
 
 # ── the table of fates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import threading
 from pathlib import Path
@@ -91,6 +92,36 @@ def test_a_reader_sees_the_old_document_until_the_new_one_is_whole(
     assert b"old" == store.get("a.json")
     assert ["a.json"] == files_in(tmp_path)
     assert not caught.value.permanent
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No temporary file either."""
+    store, write = DirectoryStore(tmp_path), os.write
+
+    def fail_at_the_second_piece(file: int, data: memoryview) -> int:
+        if os.fstat(file).st_size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", fail_at_the_second_piece)
+    with pytest.raises(WriteFailedError, match="No space left on device"):
+        store.put_file("a.jsonl", io.BytesIO(bytes(3_000_000)))
+
+    assert [] == files_in(tmp_path)
+
+
+def test_a_file_is_copied_a_piece_at_a_time(tmp_path: Path) -> None:
+    """However large it is."""
+    sizes: list[int | None] = []
+
+    class _Watched(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            sizes.append(size)
+            return super().read(size)
+
+    DirectoryStore(tmp_path).put_file("a.jsonl", _Watched(bytes(3_000_000)))
+
+    assert {1024 * 1024} == set(sizes)
 
 
 def test_a_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from transforms.write_and_acknowledge import WriteAndAcknowledge
 
 def test_the_steps_are_imported_from_the_package() -> None:
     """All four, and a misspelt one is an error as ever."""
-    steps = {getattr(transforms, name) for name in transforms.__all__}
+    steps = {getattr(transforms, name) for name in transforms.__all__ if name != "File"}
 
     assert {FetchObjects, ProcessObjects, ReceiveReferences, WriteAndAcknowledge} == steps
     with pytest.raises(AttributeError, match="FetchObject'"):

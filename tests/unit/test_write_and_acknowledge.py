@@ -6,7 +6,7 @@ import json
 import pickle
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +26,7 @@ from transforms.process_wide import ProcessWide
 from transforms.records import Door, Failure, Finished, Pulse, Result, Settled
 from transforms.result_names import dead_letter_name, result_name
 from transforms.settings import LeaseSettings, ReceiveSettings, WriteSettings
+from transforms.spools import MEMORY_BYTES, Spool
 from transforms.write_and_acknowledge import WriteAndAcknowledge
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class _Store:
         self.is_remote = is_remote
         self._outside = outside
         self._verb = verb
+
+    def put_file(self, name: str, file: IO[bytes]) -> None:
+        self.put(name, file.read())
 
     def put(self, name: str, document: bytes) -> None:
         if SLOW in name:
@@ -206,6 +210,19 @@ def test_a_result_is_stored_before_its_message_is_deleted(step: _Step, *, is_rem
     assert journal.index(("put", result_name(BUCKET, "a.gz", ETAG))) < journal.index(("delete", "stored"))
     assert journal.index(("letter", dead_letter_name("broken", 0))) < journal.index(("delete", "broken"))
     assert 4 == len(journal)
+
+
+def test_rows_are_stored_in_the_pool_then_their_document_then_the_message_is_deleted(step: _Step) -> None:
+    """Where the output is a directory too: a gigabyte of them holds up nobody."""
+    rows = Spool(result_name(BUCKET, "a.gz", ETAG, ".jsonl"))
+    rows.write(b'{"n": 1}\n' * MEMORY_BYTES)  # on disk: Beam pickles the first few records, to know their size
+
+    step.run([Result(_ref(step.open("message-1")), b"{}\n", rows)], outputs=1)
+
+    document = result_name(BUCKET, "a.gz", ETAG)
+    assert [("put", rows.name), ("put", document), ("delete", "message-1")] == step.outside.journal
+    assert 9 * MEMORY_BYTES == len(step.outside.documents[rows.name])
+    assert all(thread.startswith("write-") for thread in step.outside.threads)
 
 
 def test_a_settled_says_everything_about_its_delivery(step: _Step) -> None:
