@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders import an_s3_record
-from tests.command import until
+from tests.command import Command, until
 from tests.integration.jobs import COUNTED, a_job, the_dead_letters, the_documents, the_summary
 
 if TYPE_CHECKING:
-    from tests.command import Command
     from tests.integration.jobs import Place
 
+ROOT = Path(__file__).parents[2]
 END_S = 60
 
 
@@ -78,6 +78,21 @@ def test_a_drain_that_stored_everything_is_exit_code_0(place: Place, tmp_path: P
     with on_prism(place, tmp_path, prism, "--drain", "--idle_s=1", "--strict") as job:
         assert job.wait(END_S) == 0, str(job)
     assert place.left() == (0, 0)
+
+
+def test_a_replay_ends_by_itself_with_the_recorded_results(tmp_path: Path, prism: Path) -> None:
+    """Byte for byte what DirectRunner gives."""
+    recording = ROOT / "tests" / "replay"
+    inputs = ("--replay=tests/replay/*.jsonl", "--objects=tests/replay/objects", f"--output={tmp_path / 'output'}")
+    runner = ("--runner=PrismRunner", f"--prism_location={prism}")
+    with Command(*inputs, *runner, "--processed_at=2026-01-15T09:10:02Z", "--give_up_after=1", cwd=ROOT) as job:
+        assert job.wait(END_S) == 0, str(job)
+    assert files_in(recording / "expected") == files_in(tmp_path / "output")
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Read everything."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("end", ["second signal", "kill -9"])

@@ -152,8 +152,8 @@ def test_spark_takes_no_queue_without_end(place: Place, tmp_path: Path) -> None:
     with a_job(place, tmp_path, "--runner=SparkRunner") as job:
         assert job.wait() == 2, str(job)
     sentence = (
-        "SparkRunner cannot read a queue without end, because Beam has no such source for Spark; add --drain, or use "
-        "FlinkRunner"
+        "SparkRunner cannot read a queue without end, because Beam has no such source for Spark; add --drain or "
+        "--replay, or use FlinkRunner"
     )
     assert [f"sqs-pipeline: {sentence}"] == job.log
     assert place.left() == (1, 0)
