@@ -67,11 +67,11 @@ def _await_pool() -> None:
 def _leave(flow_ended: threading.Event) -> None:
     """After the request to stop, wait for what may still be settled, account for the rest, and end the process."""
     STOP.wait()
-    consumers = process_wide.instances(Consumer)
-    patience_s = max((consumer.book.settings.drain_timeout_s for consumer in consumers), default=0.0)
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until and not all(_has_left(consumer, flow_ended) for consumer in consumers):
-        time.sleep(LOOK_S)
+    consumer = process_wide.made(Consumer)
+    if consumer:
+        until = time.monotonic() + consumer.book.settings.drain_timeout_s
+        while time.monotonic() < until and not _has_left(consumer, flow_ended):
+            time.sleep(LOOK_S)
     process_wide.close_all()
     log.info("stopped: %s", EVENTS.summary())
     logging.shutdown()

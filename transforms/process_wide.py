@@ -40,10 +40,9 @@ class ProcessWide(Generic[T]):
             return cast("T", _instances[self._key])
 
 
-def instances(kind: type[T]) -> list[T]:
-    """Answer what was made up to now that is of this kind."""
-    with _making:
-        return [instance for instance in _instances.values() if isinstance(instance, kind)]
+def made(kind: type[T]) -> T | None:
+    """Answer the oldest instance of `kind` that this process has by now, for whoever looks on; never waits."""
+    return next((instance for instance in list(_instances.values()) if isinstance(instance, kind)), None)
 
 
 def close_all() -> None:

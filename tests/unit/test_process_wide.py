@@ -131,10 +131,10 @@ def test_after_closing_everything_is_made_anew() -> None:
     assert ["a", "a"] == made
 
 
-def test_what_was_made_is_found_by_its_kind() -> None:
-    """By whoever has no handle; nothing is made for that."""
-    ProcessWide(_Plain).get()
-    pool = ProcessWide(_Pool, "a").get()
-    ProcessWide(_Pool, "b")
+def test_who_looks_on_makes_nothing() -> None:
+    """And waits for nobody who does."""
+    handle = ProcessWide(_Pool, "a")
+    before = process_wide.made(_Pool)
+    pool = handle.get()
 
-    assert [pool] == process_wide.instances(_Pool)
+    assert (None, pool, None) == (before, process_wide.made(_Pool), process_wide.made(_Plain))
