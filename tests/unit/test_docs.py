@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from pipeline import check_options, dead_letter_options, record_options
+from pipeline import check_options, dead_letter_options, record_options, worker_pool
 from pipeline.memory import peak_bytes
 from pipeline.options import Settings, options_markdown_table
 from tests.builders import a_delivery, an_object_ref
@@ -37,7 +37,8 @@ PAGES = [
     *(Page(ROOT / name) for name in ("CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md")),
 ]
 OF_OTHERS = {
-    *("--runner", "--direct_num_workers", "--help"),  # Beam's
+    *("--runner", "--direct_num_workers", "--help", "--prism_location"),  # Beam's
+    *("--job_endpoint", "--environment_type", "--environment_config"),  # Beam's, for a cluster
     *("--keep", "--output"),  # of ./run_local.sh
     "--accept",  # of tests/replay/check.sh
     *(
@@ -160,7 +161,7 @@ def test_nothing_is_left_to_be_filled_in(page: Page) -> None:
 def test_every_option_that_a_page_names_exists(page: Page) -> None:
     """Renaming an option renames it everywhere."""
     ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table()))
-    commands = (check_options, dead_letter_options, record_options)
+    commands = (check_options, dead_letter_options, record_options, worker_pool)
     ours |= {option.flag for module in commands for option in module.OWN.values()}
     prose = re.sub(r"^```bash\n.*?^```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
 

@@ -102,7 +102,30 @@ def test_prism_defers_every_five_seconds() -> None:
     assert (5.0, True) == (made.settings.receive.budget_s, made.workers_here)
 
 
+def test_prism_is_started_out_of_the_reach_of_a_ctrl_c() -> None:
+    """By our own form of Beam's runner."""
+    assert "pipeline.prism.PrismRunner" == plan(_settings("PrismRunner"), []).options.view_as(StandardOptions).runner
+
+
+def test_a_prism_that_is_not_there_is_refused() -> None:
+    """Beam would fail with a traceback."""
+    expected = "--prism_location is nowhere, but there is no such file; it is Prism's binary, or its zip"
+
+    assert expected == _refusal(_settings("PrismRunner"), "--prism_location=nowhere")
+
+
 # ── clusters
+
+
+def test_beams_own_job_server_needs_no_checkpoints_and_ends_with_the_job() -> None:
+    """It is Beam's in-process runner behind the API of a cluster: the workers alone are elsewhere."""
+    made = plan(_settings("PortableRunner"), ["--job_endpoint=embed", "--environment_type=EXTERNAL"])
+
+    assert (None, False, True) == (made.settings.receive.budget_s, made.workers_here, made.job_here)
+    assert not plan(_settings("PortableRunner"), [CHECKPOINTS]).job_here
+    assert "--receivers is 4; PortableRunner allows 1, because several would take turns in one thread" == _refusal(
+        _settings("PortableRunner", receivers=4), "--job_endpoint=embed"
+    )
 
 
 @pytest.mark.parametrize("runner", ["FlinkRunner", "PortableRunner"])
@@ -168,6 +191,7 @@ def test_spark_does_not_run_without_end() -> None:
     )
 
     assert expected == _refusal(_settings("SparkRunner"))
+    assert expected == _refusal(_settings("SparkRunner"), "--job_endpoint=embed")
     assert plan(_settings("SparkRunner", drain=True), []).settings.receive.budget_s is None
 
 
