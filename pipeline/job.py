@@ -42,7 +42,8 @@ def run(
     """
     plan, ended = runners.plan(settings, beam_args), threading.Event()
     outside = outside or Outside.of(plan.settings)
-    start_up.check(plan.settings, outside, workers_here=plan.workers_here)
+    pipelines = worker.pipelines if worker else 1
+    start_up.check(plan.settings, outside, workers_here=plan.workers_here, pipelines=pipelines)
     if plan.workers_here:
         signals.install(STOP)
         last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)

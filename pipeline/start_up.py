@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
+def check(settings: Settings, outside: Outside, *, workers_here: bool, pipelines: int = 1) -> None:
     """Ask the queue and the stores, and load the user's functions. Raises `UserError`: one sentence.
 
     Where workers are other machines, their rights, disks and memory are not this one's, so only what holds for
-    all of them is checked.
+    all of them is checked. So many `pipelines` share the memory of this one.
     """
     check_processor(settings.process.processor)
     if settings.receive.notification_parser:
@@ -39,7 +39,7 @@ def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
     _check_store(outside.results, "--output")
     if settings.write.dead_letters != settings.write.output:
         _check_store(outside.dead_letters, "--dead_letters")
-    _check_memory(settings)
+    _check_memory(settings, pipelines)
 
 
 def _check_queue(settings: Settings, outside: Outside) -> None:
@@ -80,12 +80,13 @@ def _check_store(store: ProcessWide[Store], option: str) -> None:
         log.warning("%s fails now (%s); the job starts all the same and waits for it", option, error.detail)
 
 
-def _check_memory(settings: Settings) -> None:
-    peak, available = peak_bytes(settings), available_bytes()
+def _check_memory(settings: Settings, pipelines: int) -> None:
+    peak, available = peak_bytes(settings) * pipelines, available_bytes()
     if peak > available:
         log.warning(
-            "the options allow %d MiB of memory at worst and there are %d MiB: lower --max_read_bytes, "
+            "the options allow %d MiB of memory at worst%s and there are %d MiB: lower --max_read_bytes, "
             "--process_concurrency or --max_in_flight",
             peak // MIB,
+            f" in {pipelines} pipelines" if pipelines > 1 else "",
             available // MIB,
         )
