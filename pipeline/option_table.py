@@ -27,7 +27,10 @@ SQS_MAX_IN_FLIGHT = 120_000
 MAX_PIPELINES = 64
 IN_PROCESS = ("DirectRunner", "FnApiRunner")
 """Runners whose whole job is in one process of ours."""
-RUNNERS = ("DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner", "SparkRunner")
+RUNNERS = (
+    *("DataflowRunner", "DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner"),
+    "SparkRunner",
+)
 
 OPTIONS = (
     Option(
