@@ -17,7 +17,11 @@ from transforms.failures import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = {"redrive": "pipeline.redrive", "dead_letters": "pipeline.list_dead_letters"}
+COMMANDS = {
+    "redrive": "pipeline.redrive",
+    "dead_letters": "pipeline.list_dead_letters",
+    "worker_pool": "pipeline.worker_pool",
+}
 """What else there is than the job: the first argument, and where its `main` is."""
 
 

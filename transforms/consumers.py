@@ -30,7 +30,7 @@ from transforms.outages import OutageGuard
 from transforms.pollers import Pollers
 from transforms.queues import SQS_MAX_BATCH
 from transforms.records import Door, Failure, ObjectRef
-from transforms.stopping import STOP
+from transforms.stopping import JOB_IS_ELSEWHERE, STOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,12 +65,14 @@ class Consumer:
         leases: LeaseSettings,
         *,
         stop: threading.Event = STOP,
+        elsewhere: threading.Event = JOB_IS_ELSEWHERE,
         clock: Callable[[], float] = time.monotonic,
         batcher: type[Batcher[Any]] = Batcher,
     ) -> None:
         """Nothing is received until `start`; `clock` counts seconds, `batcher` sends acknowledgements."""
         self._settings = receive
         self._stop = stop
+        self._elsewhere = elsewhere
         self._clock = clock
         self._rules = AdmissionRules.of(receive)
         self.book = LeaseBook(leases, clock=clock)
@@ -117,10 +119,22 @@ class Consumer:
     def finished(self) -> bool:
         """Whether nothing is open and nothing more will come: the source may end."""
         if self._stop.is_set():
+            if self._elsewhere.is_set():
+                return False
             self._stopped_at = self._stopped_at or self._clock()
             if self._clock() - self._stopped_at > self.book.settings.drain_timeout_s:
                 return True
         return self._pollers.ended and not self.busy
+
+    @property
+    def receives_nothing_more(self) -> bool:
+        """Whether no receive is under way and none will be: SQS hides no message that nobody got."""
+        return self._pollers.ended
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it gave back what was left, because an outage did not end."""
+        return self._has_given_up
 
     def close(self) -> None:
         """Give back what was not started, end the threads, and account for what is in hand: it comes back by itself."""
@@ -198,7 +212,7 @@ class Consumer:
                 delivery.receive_count, base_s=settings.retry_base_s, max_s=settings.retry_max_s, rng=self._random
             )
             self.acknowledger.give_back(lease, delay_s=delay_s, reason=", ".join(lease.kinds))
-        if lease.alone:  # everything waits for it
+        if lease.alone or self._is_last():  # nothing comes that would fill the batch
             self.acknowledger.flush()
 
     # ── private
@@ -222,6 +236,9 @@ class Consumer:
         EVENTS.count(FinishedKind.DUPLICATE_RECEIPT)
         EVENTS.settled(Door.IGNORED)
         return None
+
+    def _is_last(self) -> bool:
+        return self._started and self._pollers.ended and not self.book.has_work
 
     def _unreserve(self, reserved: int, *, unused: int) -> None:
         with self._lock:

@@ -95,6 +95,12 @@ class LeaseBook:
         return len(self._leases)
 
     @property
+    def has_work(self) -> bool:
+        """Whether any message that is open is still to be settled."""
+        with self._lock:
+            return any(lease.stage is not Stage.LEAVING for lease in self._leases.values())
+
+    @property
     def bytes_in_hand(self) -> int:
         """Notified bytes of what has been started and is not settled, without what has less than its share."""
         return self._bytes_in_hand

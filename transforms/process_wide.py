@@ -40,6 +40,12 @@ class ProcessWide(Generic[T]):
             return cast("T", _instances[self._key])
 
 
+def instances(kind: type[T]) -> list[T]:
+    """Answer what was made up to now that is of this kind."""
+    with _making:
+        return [instance for instance in _instances.values() if isinstance(instance, kind)]
+
+
 def close_all() -> None:
     """Close what has a `close`, newest first, and forget everything. For the end of a job.
 

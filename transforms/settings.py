@@ -66,7 +66,7 @@ class FetchSettings:
     in_memory_bytes: int = 4 * MIB
     max_read_bytes: int = 256 * MIB
     max_object_bytes: int = 8 * GIB
-    content_budget_bytes: int = 64 * MIB
+    content_budget_bytes: int = 32 * MIB
     """In-memory contents that may exist at once."""
     reprocess: bool = False
 

@@ -611,6 +611,19 @@ def test_the_job_ends_when_its_quota_is_used_up_and_settled() -> None:
     assert process.consumer.finished()
 
 
+def test_the_last_acknowledgement_of_a_job_does_not_wait_for_more() -> None:
+    """Nothing comes that would fill its batch. Before, others are still to come."""
+    process = _Process(max_messages=2)
+    process.receive(_message("a"), _message("b"))
+    first, second = process.take()
+    process.consumer._started = True  # and its pollers have ended: the quota is used up
+
+    process.settle(first)
+    assert [] == process.desk.deleted
+    process.settle(second)
+    assert [["handle-a", "handle-b"]] == process.desk.deleted
+
+
 # ── the end
 
 

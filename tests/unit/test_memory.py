@@ -18,7 +18,7 @@ DEFAULTS = Settings(ReceiveSettings(QUEUE_URL))
 
 def test_the_peak_is_the_sum_of_what_the_options_allow() -> None:
     """The program, contents, two copies of the longest line for each thread, and messages."""
-    assert (160 + 64 + 2 * 256 * 1 + 200) * MIB == peak_bytes(DEFAULTS)
+    assert (160 + 32 + 2 * 256 * 1 + 200) * MIB == peak_bytes(DEFAULTS)
 
 
 def test_each_limit_counts() -> None:

@@ -171,7 +171,7 @@ def test_options_that_allow_more_memory_than_there_is_are_warned_of(
     """At worst is not usual, so it starts."""
     monkeypatch.setattr(start_up, "available_bytes", lambda: GIB // 2)
     expected = (
-        "the options allow 936 MiB of memory at worst and there are 512 MiB: lower --max_read_bytes, "
+        "the options allow 904 MiB of memory at worst and there are 512 MiB: lower --max_read_bytes, "
         "--process_concurrency or --max_in_flight"
     )
 
