@@ -41,5 +41,4 @@ LABEL org.opencontainers.image.title="SQS Pipeline" \
       org.opencontainers.image.licenses="MIT"
 
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["entrypoint", "health"]
-# -g: the signal goes to the whole group, so the workers of a worker pool end with it.
-ENTRYPOINT ["tini", "-g", "--", "/usr/local/bin/entrypoint"]
+ENTRYPOINT ["tini", "--", "/usr/local/bin/entrypoint"]

@@ -2,31 +2,11 @@
 # What a container of the image runs, by its arguments:
 #
 #   [--option=…] [redrive | dead_letters]  the job, or one of its commands: python -m pipeline takes them all
-#   worker-pool [PORT]                     Beam's worker pool, for Flink and Spark, on port 50000 unless told
+#   worker-pool [--port=PORT]              workers for Flink and Spark, at port 50000 unless told
 #   health [PORT]                          is it well? Asks the job's /healthz, or whether something listens on PORT
-#   --id=… --control_endpoint=…            one worker; the pool starts it so
 #
 # Everything is started by exec: signals reach the program itself, and its exit code is the container's.
 set -eu
-
-worker_pool() {
-  # Beam's pool starts a worker by running the program that it is given, this one, with --id=… first.
-  exec python -m apache_beam.runners.worker.worker_pool_main \
-    --service_port="${1:-50000}" --container_executable="$0"
-}
-
-worker() {
-  for argument in "$@"; do
-    value=${argument#*=}
-    case $argument in
-      --id=*) export WORKER_ID="$value" ;;
-      --control_endpoint=*) export CONTROL_API_SERVICE_DESCRIPTOR="url: \"$value\"" ;;
-      --logging_endpoint=*) export LOGGING_API_SERVICE_DESCRIPTOR="url: \"$value\"" ;;
-    esac
-  done
-  # The pool holds a worker's standard output and never reads it: a function that prints would fill it, and stop there.
-  exec python -m apache_beam.runners.worker.sdk_worker_main >&2
-}
 
 health() {
   # No proxy and no resolver may come between: http.client asks the address itself.
@@ -53,17 +33,13 @@ except OSError as error:
 }
 
 case "${1-}" in
-  worker-pool | health)
-    command=$1
+  worker-pool)
     shift
+    exec python -m pipeline worker_pool "$@"
     ;;
-  --id=*) command=worker ;;
-  *) command=job ;;
-esac
-
-case $command in
-  worker-pool) worker_pool "$@" ;;
-  health) health "$@" ;;
-  worker) worker "$@" ;;
-  job) exec python -m pipeline "$@" ;;
+  health)
+    shift
+    health "$@"
+    ;;
+  *) exec python -m pipeline "$@" ;;
 esac

@@ -174,18 +174,18 @@ def test_a_worker_pool_runs_the_users_function_and_ends_with_its_workers(
         *("--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"),
         *("--processor=mine:where", "--output=results", "--shared_output", "--drain", "--idle_s=1", "--wait_time_s=1"),
     )
-    with image.start("worker-pool", str(port)) as pool, _ended(pool):
+    with image.start("worker-pool", f"--port={port}") as pool, _ended(pool):
         assert until(lambda: 0 == image.run("health", str(port)).returncode, LONG_S), str(pool)
 
         with image.start(*submitted, SQS_QUEUE_URL=queue_url) as job:
             assert 0 == job.wait(LONG_S), f"{job}\n{pool}"
 
-        os.killpg(pool.pid, signal.SIGTERM)  # tini -g does so
-        assert -signal.SIGTERM == pool.wait(LONG_S)
+        pool.signal(signal.SIGTERM)
+        assert 0 == pool.wait(LONG_S), str(pool)
         assert until(lambda: _is_gone(pool.pid), LONG_S)
 
     assert [(8, str(image.site / "pipeline" / "__init__.py"))] * 3 == _results(image.app / "results", bucket)
-    assert pool.lines_with("Starting worker with command")
+    assert pool.lines_with("started worker")
 
 
 @contextmanager
