@@ -46,7 +46,8 @@ def run(
     """
     plan, ended = runners.plan(with_share(settings, worker), beam_args), threading.Event()
     outside = outside or Outside.of(plan.settings)
-    start_up.check(plan.settings, outside, workers_here=plan.workers_here)
+    pipelines = worker.pipelines if worker else 1
+    start_up.check(plan.settings, outside, workers_here=plan.workers_here, pipelines=pipelines)
     if plan.workers_here:
         signals.install(STOP)
         last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
-from pipeline import prism
+from pipeline import dataflow, prism
 from pipeline.option_sources import closest, unknown
 from pipeline.option_table import IN_PROCESS, OPTIONS
 from transforms.failures import UserError
@@ -58,6 +58,10 @@ def plan(settings: Settings, beam_args: Sequence[str]) -> Plan:
     workers_here = _is_loopback(runner, beam)
     if not workers_here:
         _refuse_private_directories(settings)
+    if runner == dataflow.RUNNER:
+        dataflow.check(beam, is_bounded=settings.is_bounded)
+        options = _options([*beam_args, "--streaming"], runner)
+        return Plan(_with_budget(settings, MAX_BUDGET_S), options, workers_here=False)
     if runner == "SparkRunner":
         _refuse_unbounded_on_spark(settings)
     if beam.job_endpoint == EMBEDDED:

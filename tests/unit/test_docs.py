@@ -35,10 +35,28 @@ PAGES = [
     README,
     *(Page(path) for path in sorted((ROOT / "docs").glob("*.md"))),
     *(Page(ROOT / name) for name in ("CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md")),
+    *(Page(path) for path in sorted((ROOT / "deploy").rglob("*.md"))),
 ]
 OF_OTHERS = {
     *("--runner", "--direct_num_workers", "--help", "--prism_location"),  # Beam's
     *("--job_endpoint", "--environment_type", "--environment_config"),  # Beam's, for a cluster
+    *("--streaming", "--parallelism", "--savepoint_path", "--update"),  # Beam's, on clusters
+    *("--checkpointing_interval", "--max_bundle_time_mills", "--shutdown_sources_after_idle_ms"),  # the same, of Flink
+    *("--spark_master_url", "--spark_job_server_jar", "--spark-master-url", "--job-host"),  # the same, of Spark
+    *("--project", "--region", "--temp_location", "--sdk_container_image", "--sdk_location"),  # the same, of Dataflow
+    *("--num_workers", "--autoscaling_algorithm"),  # the same
+    *(
+        "--detach",
+        "--from",
+        "--stop-timeout",
+        "--restart",
+        "--read-only",
+        "--tmpfs",
+        "--cap-drop",
+        "--security-opt",
+        "--rm",
+    ),  # of Docker
+    *("--build-arg", "--network"),  # the same
     *("--keep", "--output"),  # of ./run_local.sh
     "--accept",  # of tests/replay/check.sh
     *(

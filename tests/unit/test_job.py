@@ -35,7 +35,7 @@ STRICT = Settings(ReceiveSettings(QUEUE_URL, idle_s=20), run=RunSettings(drain=T
 @pytest.fixture(autouse=True)
 def _no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is asked, and pytest keeps its signals and its cores."""
-    monkeypatch.setattr(job.start_up, "check", lambda settings, outside, *, workers_here: None)
+    monkeypatch.setattr(job.start_up, "check", lambda settings, outside, **_: None)
     monkeypatch.setattr(job.signals, "install", lambda stop: None)
     monkeypatch.setattr(job.one_core, "keep", lambda number, ended: None)
 
@@ -296,7 +296,7 @@ def test_the_end_accounts_for_every_message(monkeypatch: pytest.MonkeyPatch, cap
 def test_what_the_start_refuses_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not a failed job."""
 
-    def refuse(settings: object, outside: object, *, workers_here: bool) -> NoReturn:
+    def refuse(settings: object, outside: object, **_: object) -> NoReturn:
         raise UserError("no such queue")
 
     monkeypatch.setattr(job.start_up, "check", refuse)
