@@ -17,7 +17,12 @@ from transforms.failures import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = {"redrive": "pipeline.redrive", "dead_letters": "pipeline.list_dead_letters"}
+COMMANDS = {
+    "check": "pipeline.check",
+    "redrive": "pipeline.redrive",
+    "dead_letters": "pipeline.list_dead_letters",
+    "record": "pipeline.record",
+}
 """What else there is than the job: the first argument, and where its `main` is."""
 
 

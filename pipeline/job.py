@@ -107,10 +107,13 @@ def _judged(settings: Settings, doors: Mapping[str, int]) -> int:
 def _described(settings: Settings) -> str:
     receive, write, run = settings.receive, settings.write, settings.run
     runner = "DirectRunner (Beam's FnApiRunner, in this process)" if run.runner == "DirectRunner" else run.runner
-    ends = [f"quiet for {receive.idle_s:g} s"] if receive.idle_s is not None else []
+    ends = (
+        [] if receive.idle_s is None else [f"quiet for {receive.idle_s:g} s" if receive.idle_s else "nothing is left"]
+    )
+    where = "" if receive.replay else f" in {receive.region}"
     ends += [f"{receive.max_messages:,} messages came"] if receive.max_messages is not None else []
     return (
-        f"{runner} reads {receive.queue_url} in {receive.region} until {' or '.join(ends) or 'it is stopped'}, "
+        f"{runner} reads {receive.queue_url}{where} until {' or '.join(ends) or 'it is stopped'}, "
         f"at most {settings.leases.max_in_flight:,} messages at once; processor {settings.process.processor}, "
         f"output {write.output}, dead letters {write.dead_letters}"
     )

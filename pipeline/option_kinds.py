@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from transforms.failures import DEFAULT_FATES, FailureKind, Fate, UserError
@@ -147,6 +148,24 @@ def _read_fate(text: str) -> tuple[FailureKind, Fate]:
     return FailureKind(kind.strip()), Fate(fate.strip())
 
 
+def _matching(pattern: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def read_moment(text: str) -> datetime:
+    """Read a date or a time in ISO 8601, UTC unless it says more. Raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:  # the first or the last day there is, in another time zone
+        raise ValueError(text) from error
+
+
 def one_of(*choices: str, ending: str = "") -> Kind:
     """Words in any case; `ending` may be left out."""
     words = {choice.lower(): choice for choice in choices} | {
@@ -162,7 +181,17 @@ NUMBER = Kind("a number", _read_number, show=lambda value: f"{value:g}")
 BYTES = Kind("a number of bytes like 1048576, 4MiB or 256MB", _read_bytes, show=_show_bytes)
 FLAG = Kind("true or false", _read_flag, show=lambda value: str(value).lower())
 TEXTS = Kind("a text that is not empty", _read_text, many=True)
+ROLE = Kind(
+    "the ARN of a role like arn:aws:iam::123456789012:role/NAME",
+    _matching(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]+"),
+)
+ACCOUNT = Kind("the 12 digits of an AWS account", _matching(r"[0-9]{12}"))
 NAMES = Kind("a name, or several with commas between them", _read_text, many=True, splits=True)
+MOMENT = Kind(
+    "a date or a time like 2026-01-31 or 2026-01-31T09:00Z, which is UTC unless it says more",
+    read_moment,
+    show=lambda value: str(value.isoformat()),
+)
 FATES = Kind(
     f"kind=fate; kinds are {', '.join(DEFAULT_FATES)}; fates are {', '.join(Fate)}", _read_fate, many=True, splits=True
 )

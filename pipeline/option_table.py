@@ -7,12 +7,15 @@ a step alone; a test keeps them equal.
 from __future__ import annotations
 
 from pipeline.option_kinds import (
+    ACCOUNT,
     BYTES,
     FATES,
     FLAG,
     INTEGER,
+    MOMENT,
     NAMES,
     NUMBER,
+    ROLE,
     TEXT,
     TEXTS,
     Bounds,
@@ -38,6 +41,27 @@ OPTIONS = (
         default_is="none: it must be given",
         metavar="URL",
         targets=("receive.queue_url",),
+    ),
+    Option(
+        "queue_role_arn",
+        "Receive",
+        ROLE,
+        "A role to assume for all that is asked of SQS, where the queue is another account's. Its credentials renew "
+        "themselves. None, because one role is usual.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("receive.queue_role_arn",),
+    ),
+    Option(
+        "replay",
+        "Receive",
+        TEXT,
+        "Recorded messages in the place of a queue: JSON Lines, one message each as aws sqs receive-message prints it, "
+        "or its body alone. * stands for any name, ** for any directories. It ends when nothing is left, and processes "
+        "again what has a result. One process, since a crash would begin it anew.",
+        default_is="none: a queue is read",
+        metavar="FILES",
+        targets=("receive.replay",),
     ),
     Option(
         "wait_time_s",
@@ -175,6 +199,25 @@ OPTIONS = (
         targets=("leases.drain_timeout_s",),
     ),
     Option(
+        "source_role_arn",
+        "Fetch",
+        ROLE,
+        "A role to assume to read objects, where their buckets are another account's.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("fetch.source_role_arn",),
+    ),
+    Option(
+        "expected_bucket_owner",
+        "Fetch",
+        ACCOUNT,
+        "The account that the source buckets must be of; of another's, every object is forbidden. Against a bucket "
+        "that was deleted, and whose name somebody else took. None, because buckets may be of several accounts.",
+        default_is="none: any account",
+        metavar="ACCOUNT",
+        targets=("fetch.expected_bucket_owner",),
+    ),
+    Option(
         "fetch_concurrency",
         "Fetch",
         INTEGER,
@@ -182,6 +225,15 @@ OPTIONS = (
         default=64,
         bounds=Bounds(1, 256),
         targets=("fetch.concurrency",),
+    ),
+    Option(
+        "objects",
+        "Fetch",
+        TEXT,
+        "With --replay: a directory with the objects as files, DIR/<bucket>/<key>. Then nothing of AWS is asked.",
+        default_is="none: S3 is asked",
+        metavar="DIR",
+        targets=("fetch.objects",),
     ),
     Option(
         "in_memory_bytes",
@@ -246,6 +298,15 @@ OPTIONS = (
         targets=("process.concurrency",),
     ),
     Option(
+        "processed_at",
+        "Process",
+        MOMENT,
+        "With --replay: the time that results and dead letters tell, so that two runs differ in nothing else.",
+        default_is="the time that it is",
+        metavar="TIME",
+        targets=("receive.received_at", "process.processed_at", "write.failed_at"),
+    ),
+    Option(
         "output",
         "Write",
         TEXT,
@@ -262,6 +323,15 @@ OPTIONS = (
         default_is="_dead_letters under --output",
         metavar="PLACE",
         targets=("write.dead_letters",),
+    ),
+    Option(
+        "output_role_arn",
+        "Write",
+        ROLE,
+        "A role to assume to store results and dead letters on S3, where that bucket is another account's.",
+        default_is="none: the job's own credentials",
+        metavar="ARN",
+        targets=("write.output_role_arn",),
     ),
     Option(
         "fsync",
@@ -340,8 +410,8 @@ OPTIONS = (
         "strict",
         "Run",
         FLAG,
-        "With --drain or --max_messages: exit with 1 if anything was set aside or left. Off, because a dead letter is "
-        "a regular end of a message.",
+        "With --drain, --replay or --max_messages: exit with 1 if anything was set aside or left. Off, because a dead "
+        "letter is a regular end of a message.",
         default=False,
         targets=("run.strict",),
     ),

@@ -59,10 +59,17 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, li
     `--help` prints and exits.
     """
     said, rest = read_sources(argv, environ)
+    return settings_of(said, environ), rest
+
+
+def settings_of(said: Mapping[str, Said], environ: Mapping[str, str]) -> Settings:
+    """Answer the settings that the user's words make, with the defaults of what was not said. Raises `UserError`."""
     values = {option.name: said[option.name].value if option.name in said else option.default for option in OPTIONS}
     _give_way(values, said)
+    _check_source(values, said)
     _check_together(values, said)
-    return _settings(values, region_of(environ, values["queue_url"])), rest
+    region = region_of(environ, "" if values["replay"] else values["queue_url"], asks_aws=_asks_aws(values))
+    return _settings(values, region)
 
 
 def _give_way(values: dict[str, Any], said: Mapping[str, Said]) -> None:
@@ -79,10 +86,40 @@ def _give_way(values: dict[str, Any], said: Mapping[str, Said]) -> None:
             )
 
 
-def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
+def _check_source(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
+    if values["replay"]:
+        _check_replay(values, said)
+        return
+    for name in ("objects", "processed_at"):
+        if name in said:
+            raise UserError(f"{_is(name, values, said)}, but nothing is replayed; add --replay")
     if not values["queue_url"]:
         raise UserError("There is no queue to read: set --queue_url or SQS_QUEUE_URL")
     check_queue_url(values["queue_url"])
+
+
+def _check_replay(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
+    excluded = {
+        "queue_url": "queue_url" in said and said["queue_url"].label == BY_NAME["queue_url"].flag,
+        "drain": values["drain"],
+        "receivers": values["receivers"] > 1,
+        "pipelines": values["pipelines"] > 1,
+    }
+    for name, is_said in excluded.items():
+        if is_said:
+            raise UserError(
+                f"{_is(name, values, said)} and {_is('replay', values, said)}; a replay reads files, once and in one "
+                "process, and ends by itself: choose one of the two"
+            )
+
+
+def _asks_aws(values: Mapping[str, Any]) -> bool:
+    """Whether there is anything to ask of AWS: a replay from files into directories needs no configuration of it."""
+    places = (values["output"], place_of_dead_letters(values))
+    return not values["objects"] or any(map(_s3_place, places))
+
+
+def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
     longest, visibility = "max_processing_s", "visibility_timeout_s"
     if values[longest] + values[visibility] > SQS_MAX_VISIBILITY_S:
         raise UserError(
@@ -97,6 +134,9 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
             f"{_is('output', values, said)}, all of a bucket that --buckets names; what is under the output is never "
             "processed, so add a prefix"
         )
+    role = "output_role_arn"
+    if values[role] and not place and not _s3_place(place_of_dead_letters(values)):
+        raise UserError(f"{_is(role, values, said)}, but neither --output nor --dead_letters is on S3")
     if values["pipelines"] > 1 and values["runner"] not in IN_PROCESS:
         raise UserError(f"{_is('pipelines', values, said)}; that is for DirectRunner, a cluster takes --receivers")
     if values["pipelines"] > 1 and values["max_messages"] is not None:
@@ -105,7 +145,7 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
             "messages, so choose one of the two"
         )
     if values["strict"] and not _is_bounded(values):
-        raise UserError(f"{said['strict'].label} judges a job that ends; add --drain or --max_messages")
+        raise UserError(f"{said['strict'].label} judges a job that ends; add --drain, --replay or --max_messages")
 
 
 def _is(name: str, values: Mapping[str, Any], said: Mapping[str, Said]) -> str:
@@ -115,12 +155,13 @@ def _is(name: str, values: Mapping[str, Any], said: Mapping[str, Said]) -> str:
 
 
 def _is_bounded(values: Mapping[str, Any]) -> bool:
-    return values["drain"] or values["max_messages"] is not None
+    return values["drain"] or bool(values["replay"]) or values["max_messages"] is not None
 
 
-def region_of(environ: Mapping[str, str], queue_url: str) -> str:
+def region_of(environ: Mapping[str, str], queue_url: str, *, asks_aws: bool = True) -> str:
     """Answer the region to work in. Raises `UserError` if the queue's URL says another."""
-    region = aws.resolve_region(environ, queue_url=queue_url, profile_region=aws.profile_region())
+    profile_region = aws.profile_region() if asks_aws else None
+    region = aws.resolve_region(environ, queue_url=queue_url, profile_region=profile_region)
     of_queue = aws.region_of_queue(queue_url)
     is_elsewhere = environ.get("AWS_ENDPOINT_URL_SQS") or environ.get("AWS_ENDPOINT_URL")
     if of_queue and of_queue != region and not is_elsewhere:
@@ -139,7 +180,9 @@ def _settings(values: Mapping[str, Any], region: str) -> Settings:
     write = groups["write"] | {"region": region, "fates": _fates(values["fate"])}
     write["dead_letters"] = place_of_dead_letters(values)
     receive = groups["receive"] | {"region": region, "own_prefixes": _own_prefixes(write)}
-    if values["drain"]:
+    if values["replay"]:
+        _let_replay(groups, receive)
+    elif values["drain"]:
         # A long poll that outlasts the wait for one more message would make it longer.
         receive |= {"idle_s": values["idle_s"], "wait_time_s": min(values["wait_time_s"], int(values["idle_s"]))}
     return Settings(
@@ -151,6 +194,16 @@ def _settings(values: Mapping[str, Any], region: str) -> Settings:
         run=RunSettings(**groups["run"]),
         is_bounded=_is_bounded(values),
     )
+
+
+def _let_replay(groups: Mapping[str, dict[str, Any]], receive: dict[str, Any]) -> None:
+    """Set what a replay has of itself."""
+    # Its polls ask nobody, and one that is under way must not be waited for at the end.
+    receive |= {"queue_url": f"replay:{receive['replay']}", "idle_s": 0, "wait_time_s": 1}
+    # A result from the last replay would excuse a function that fails now, at the second receive.
+    groups["fetch"]["reprocess"] = True
+    # A process that was started again would begin anew, and never end with a message that kills it.
+    groups["run"]["pipelines"] = 0
 
 
 def place_of_dead_letters(values: Mapping[str, Any]) -> str:

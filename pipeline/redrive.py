@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the command and answer the exit code. Raises `UserError`."""
     asked = parse_redrive(argv, environ)
-    return redrive(asked, asked.box(), SqsQueue(asked.queue_url, asked.region))
+    return redrive(asked, asked.box(), SqsQueue(asked.queue_url, asked.region, asked.queue_role_arn))
 
 
 def redrive(asked: Asked, box: DeadLetterBox, queue: Queue) -> int:

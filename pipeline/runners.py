@@ -125,11 +125,17 @@ def _refuse_unbounded_on_spark(settings: Settings) -> None:
     if not settings.is_bounded:
         raise UserError(
             "SparkRunner cannot read a queue without end, because Beam has no such source for Spark; "
-            "add --drain, or use FlinkRunner"
+            "add --drain or --replay, or use FlinkRunner"
         )
 
 
 def _refuse_private_directories(settings: Settings) -> None:
+    for option, files in (("--replay", settings.receive.replay), ("--objects", settings.fetch.objects)):
+        if files and not settings.run.shared_output:
+            raise UserError(
+                f"{option} is {files}, files of this machine, and the workers are others; --shared_output says that "
+                "all workers see the same files"
+            )
     for option, location in (("--output", settings.write.output), ("--dead_letters", settings.write.dead_letters)):
         is_local = "://" not in location or location.lower().startswith("file:")
         if is_local and not settings.run.shared_output:

@@ -14,7 +14,6 @@ import random
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from transforms.acknowledgements import Acknowledger
@@ -31,9 +30,11 @@ from transforms.pollers import Pollers
 from transforms.queues import SQS_MAX_BATCH
 from transforms.records import Door, Failure, ObjectRef
 from transforms.stopping import STOP
+from transforms.wall_clock import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from transforms.leases import Lease
     from transforms.queues import Message, Queue
@@ -72,6 +73,7 @@ class Consumer:
         self._settings = receive
         self._stop = stop
         self._clock = clock
+        self._wall_clock = wall_clock(receive.received_at)
         self._rules = AdmissionRules.of(receive)
         self.book = LeaseBook(leases, clock=clock)
         self.guard = OutageGuard(clock=clock)
@@ -84,7 +86,7 @@ class Consumer:
         self._lock = threading.Lock()
         self._started = False
         self._quota = receive.max_messages
-        self._taken_at = self._quiet_since = self._empty_receive_at = clock()
+        self._taken_at = self._quiet_since = self._empty_since = clock()
         self._hidden_until = 0.0
         self._stopped_at: float | None = None
         self._has_given_up = False
@@ -98,7 +100,7 @@ class Consumer:
             if self._started:
                 return
             self._started = True
-            self._taken_at = self._quiet_since = self._empty_receive_at = self._clock()
+            self._taken_at = self._quiet_since = self._empty_since = self._clock()
             self._heartbeat.start()
             self._pollers.start()  # within the lock: nobody may find them not started, and think they have ended
 
@@ -170,8 +172,8 @@ class Consumer:
             EVENTS.received(len(messages))
             self._quiet_since = self._clock()
         else:
-            self._empty_receive_at = self._clock()
-        received_at = datetime.now(UTC)
+            self._empty_since = max(self._empty_since, asked_at)  # what came back later may have been missed
+        received_at = self._wall_clock()
         opened = [self._open(message, received_at, asked_at) for message in messages]
         self._buffer.add(*(waiting for waiting in opened if waiting))  # together: their order is the buffer's
         self._unreserve(reserved, unused=reserved - len(messages))
@@ -238,11 +240,11 @@ class Consumer:
             used_up = self._quota == 0 and self.book.reserved_count == 0
         if used_up:
             return True
-        if self._settings.idle_s is None or self.guard.pausing or self.busy:
+        # In this order: what a receive that is under way brings is open before its room is free again.
+        if self._settings.idle_s is None or self.guard.pausing or self.book.reserved_count or self.busy:
             return False
         quiet_since = max(self._quiet_since, self._hidden_until, self.acknowledger.returned_until)
-        quiet = self._clock() - quiet_since >= self._settings.idle_s
-        return quiet and self._empty_receive_at > quiet_since and self.book.reserved_count == 0
+        return self._clock() - quiet_since >= self._settings.idle_s and self._empty_since > quiet_since
 
     def _gives_up(self) -> bool:
         """Whether a job that is to end by itself has waited long enough for an outage to end."""

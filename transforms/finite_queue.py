@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from transforms.queues import Message, Receipt
 
+MAX_OPEN = 10_000
+"""Messages received and not deleted. Those that wait for their next try hold up what is new, or a function that always
+fails would fill memory with them."""
 LOOK_S = 0.05
 """How soon a receive that waits sees that something came, is due, or that there is nothing to wait for any more."""
 
@@ -27,7 +30,7 @@ LOOK_S = 0.05
 class FiniteQueue:
     """Implements `queues.Queue` over an iterator of messages. Safe to call from several threads.
 
-    Memory: the messages that were received and not deleted.
+    Memory: the messages that were received and not deleted, at most `MAX_OPEN`.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class FiniteQueue:
         self._visible_at: dict[str, float] = {}
 
     def receive(self, *, max_messages: int, wait_s: int, visibility_timeout_s: int) -> list[Message]:
-        """Answer what is visible again, then what is new; nothing after `wait_s`, or at once when all is deleted."""
+        """Answer what is visible again, then what is new; nothing after `wait_s`, or soon when all is deleted."""
         ends_at = self._clock() + wait_s
         while True:
             received = self._take_again(max_messages, visibility_timeout_s)
@@ -59,9 +62,10 @@ class FiniteQueue:
             if received or self._stop.is_set() or self._clock() >= ends_at:
                 return received
             with self._changed:
-                if self._is_exhausted and not self._open:
-                    return []
-                self._changed.wait(LOOK_S)
+                is_over = self._is_exhausted and not self._open
+                self._changed.wait(LOOK_S)  # also when it is over: who asks again and again must not spin
+            if is_over:
+                return []
 
     def delete(self, receipts: Sequence[Receipt]) -> list[Refusal]:
         """Forget messages; one that is gone already is no error."""
@@ -105,6 +109,7 @@ class FiniteQueue:
     def _take_new(self, most: int, visibility_timeout_s: int) -> list[Message]:
         """Ask the iterator, unless another thread does: that may take long, and something may become visible again."""
         new: list[Message] = []
+        most = min(most, MAX_OPEN - len(self._open))
         if self._is_exhausted or not self._taking.acquire(blocking=False):
             return new
         try:

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from transforms.documents import result_document
@@ -18,9 +17,11 @@ from transforms.loading import load_callable
 from transforms.raised import described
 from transforms.records import Failure, Result
 from transforms.rows import draw, spool_for
+from transforms.wall_clock import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from transforms.contents import Fetched
     from transforms.records import ObjectRef
@@ -49,7 +50,7 @@ class Processor:
         """Load `settings.processor`; raises `UserError` if that cannot be. `last_word` settles what hangs."""
         self._made = load_callable(settings.processor, "--processor")
         self._is_class = inspect.isclass(self._made)
-        self._now = clock or _now
+        self._now = clock or wall_clock(settings.processed_at)
         self._local = threading.local()
         self._instances: list[Any] = []
         self._running: dict[int, tuple[ObjectRef, float]] = {}
@@ -113,10 +114,6 @@ def check_processor(spec: str) -> None:
     # Not callable(made): that asks about its metaclass.
     if inspect.isclass(made) and not any("__call__" in vars(base) for base in made.__mro__):
         raise UserError(f"--processor is {spec!r}, a class whose instances cannot be called; define __call__")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _nothing() -> None:

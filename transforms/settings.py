@@ -12,6 +12,7 @@ from transforms.failures import DEFAULT_FATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from transforms.failures import FailureKind, Fate
 
@@ -25,6 +26,8 @@ class ReceiveSettings:
 
     queue_url: str
     region: str = "us-east-1"
+    queue_role_arn: str | None = None
+    """Assumed to ask SQS; None asks with the process's own credentials."""
     wait_time_s: int = 10
     receivers: int = 1
     buckets: tuple[str, ...] = ()
@@ -37,11 +40,16 @@ class ReceiveSettings:
     """`module:function`."""
     give_up_after: int = 5
     idle_s: float | None = None
-    """Drain: end after this long without work. None runs until stopped."""
+    """Drain: end after this long without work, 0 as soon as a queue that has an end has nothing left. None runs until
+    stopped."""
     budget_s: float | None = None
     """How long one call of the source lasts before it defers; None lasts as long as the source."""
     max_messages: int | None = None
     """End after this many messages. None for no end."""
+    replay: str | None = None
+    """A pattern of files with recorded messages, in the place of a queue; `queue_url` then says so."""
+    received_at: datetime | None = None
+    """What to take for the time of every receive; None for the time that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,10 @@ class FetchSettings:
     """How objects are fetched and how large they may be; sizes are inflated bytes."""
 
     region: str = "us-east-1"
+    source_role_arn: str | None = None
+    """Assumed to read source objects."""
+    expected_bucket_owner: str | None = None
+    """The account (12 digits) that source buckets must be of; None for any."""
     concurrency: int = 64
     in_memory_bytes: int = 4 * MIB
     max_read_bytes: int = 256 * MIB
@@ -69,6 +81,8 @@ class FetchSettings:
     content_budget_bytes: int = 32 * MIB
     """In-memory contents that may exist at once."""
     reprocess: bool = False
+    objects: str | None = None
+    """A directory with the objects as files, in the place of S3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,8 @@ class ProcessSettings:
     """`module:name`."""
     concurrency: int = 1
     max_processing_s: int = 3600
+    processed_at: datetime | None = None
+    """What results say of when they were made; None for the time that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +104,12 @@ class WriteSettings:
     output: str = "output"
     dead_letters: str = "output/_dead_letters"
     region: str = "us-east-1"
+    output_role_arn: str | None = None
+    """Assumed where results or dead letters are on S3."""
     fsync: bool = False
     give_up_after: int = 5
     fates: Mapping[FailureKind, Fate] = field(default_factory=lambda: dict(DEFAULT_FATES))
     concurrency: int = 16
     """Writes at once to a remote store."""
+    failed_at: datetime | None = None
+    """What dead letters say of when it failed; None for the time that it is."""

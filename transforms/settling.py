@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from transforms.dead_letters import dead_letter_document
@@ -12,6 +11,7 @@ from transforms.failures import EXCUSED_BY_OUTAGE, Fate, InternalError, RecordEr
 from transforms.outages import OUTPUT, SOURCE
 from transforms.records import Door, Failure, Finished, Result, one_line
 from transforms.result_names import dead_letter_name, result_name
+from transforms.wall_clock import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ class Settler:
         self._results = results
         self._dead_letters = dead_letters
         self._guard = guard
+        self._now = wall_clock(settings.failed_at)
 
     def store(self, record: Result | Failure | Finished) -> Outcome:
         """Bring `record` to its door; a door other than `returned` means that all of it is stored. Never raises."""
@@ -96,7 +97,7 @@ class Settler:
         """Store a dead letter; answer what kept it from being safe. Then the message must go back."""
         name = dead_letter_name(failure.delivery.message_id, failure.index)
         try:
-            self._dead_letters.put(name, dead_letter_document(failure, failed_at=datetime.now(UTC)))
+            self._dead_letters.put(name, dead_letter_document(failure, failed_at=self._now()))
         except RecordError as error:
             return error
         except BaseException as error:  # noqa: BLE001 - as above

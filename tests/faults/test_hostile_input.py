@@ -101,13 +101,11 @@ def _assert_one_fate_each(world: World, job: Command, ids: Sequence[str], aside:
             deleted.update(handles[handle] for handle in event.handles)
     assert deleted == Counter(ids)
     assert world.left() == (0, 0)
-    assert balance(job.log) == {
-        "received": received,
-        "stored": stored,
-        "ignored": len(ids) - stored - len(aside),
-        "set aside": len(aside),
-        "returned": received - len(ids),
-    }
+    told = balance(job.log)
+    assert (told["received"], told["stored"], told["set aside"]) == (received, stored, len(aside))
+    # A standard queue may deliver a message twice at once: the copy is ignored, and nothing is returned.
+    assert len(ids) - stored - len(aside) <= told["ignored"]
+    assert told["ignored"] + told["returned"] == received - stored - len(aside)
 
 
 @pytest.mark.parametrize(("to", "log_format"), [("s3", "text"), ("directory", "json")])

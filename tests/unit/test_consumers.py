@@ -580,6 +580,59 @@ def test_a_drain_does_not_end_while_another_poll_is_under_way(drain: _Process) -
     assert drain.pass_idle(1)
 
 
+@pytest.fixture
+def replay() -> _Process:
+    """One that ends as soon as its queue, which has an end, has nothing left."""
+    return _Process(idle_s=0)
+
+
+def test_a_replay_ends_with_the_first_receive_that_finds_nothing_left(replay: _Process) -> None:
+    """Not before it has asked, and at once then."""
+    assert not replay.pass_idle(0)
+    assert replay.pass_idle(1)
+
+
+def test_a_replay_ends_only_after_its_own_returns_came_back(replay: _Process) -> None:
+    """However often a receive finds nothing meanwhile."""
+    replay.receive(_message("a", receives=3))
+    [outcome] = replay.take()
+    replay.settle(outcome, Door.RETURNED, "processor_error")
+    replay.send()
+    assert not replay.pass_idle(replay.desk.returned[0]["handle-a"])
+    replay.clock.advance(1)
+    replay.receive(_message("a", receives=4))
+    [again] = replay.take()
+    assert not replay.pass_idle(100)
+    replay.settle(again)
+    replay.send()
+
+    assert replay.pass_idle(1)
+
+
+def test_a_receive_that_began_before_a_return_was_due_does_not_end_a_replay(replay: _Process) -> None:
+    """It may have looked a moment too early."""
+    replay.receive(_message("a"))
+    [outcome] = replay.take()
+    replay.settle(outcome, Door.RETURNED, "processor_error")
+    replay.send()
+    reserved, asked_at = replay.consumer.reserve(), replay.clock()
+    replay.clock.advance(replay.desk.returned[0]["handle-a"] + 1)
+    replay.take()
+
+    replay.consumer.admit([], reserved=reserved, asked_at=asked_at)
+
+    assert not replay.pass_idle(0)
+    assert replay.pass_idle(1)
+
+
+def test_what_was_received_is_as_old_as_it_is_told_to_be() -> None:
+    """So the dead letters of two replays are the same."""
+    replay = _Process(idle_s=0, received_at=RECEIVED_AT)
+    replay.receive(_message("a"))
+
+    assert [RECEIVED_AT] == [outcome.delivery.received_at for outcome in replay.take()]
+
+
 # ── so many messages and no more
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes import FakeClock
+from transforms import finite_queue
 from transforms.failures import QueueError
 from transforms.finite_queue import FiniteQueue
 from transforms.queues import Message, Receipt
@@ -190,6 +191,21 @@ def test_a_slow_listing_does_not_hold_up_what_is_due_again() -> None:
     assert ["m0"] == [message.message_id for message in _receive(queue)]
     go_on.set()
     slow.join(30)
+
+
+def test_too_many_that_wait_for_their_next_try_hold_up_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that always fails must not bring a whole recording into memory."""
+    monkeypatch.setattr(finite_queue, "MAX_OPEN", 3)
+    clock = FakeClock()
+    queue = _queue(clock, map(_message, range(5)))
+    waiting = [_receipt(message) for message in _receive(queue)]
+
+    queue.change_visibility(waiting, [5, 5, 5])
+    assert [] == _receive(queue)
+    queue.delete(waiting[:1])
+    assert ["m3"] == [message.message_id for message in _receive(queue)]
+    clock.advance(5)
+    assert ["m1", "m2"] == [message.message_id for message in _receive(queue)]
 
 
 def test_nothing_can_be_sent() -> None:

@@ -178,6 +178,19 @@ def test_the_start_is_told_with_the_settings_that_matter(
     ) == caplog.messages[0]
 
 
+def test_the_start_of_a_replay_says_what_it_reads_and_when_it_ends(
+    ends_as: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """No region, which is of no use to files."""
+    ends_as()
+    replay = replace(STRICT, receive=ReceiveSettings("replay:a/*.jsonl", replay="a/*.jsonl", idle_s=0))
+
+    with caplog.at_level("INFO", "pipeline.job"):
+        job.run(replay, [])
+
+    assert "reads replay:a/*.jsonl until nothing is left, at most" in caplog.messages[0]
+
+
 def test_the_end_accounts_for_every_message(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Also for those that only the end of the process gives back: everything is closed first."""
 

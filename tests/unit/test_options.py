@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -221,7 +222,7 @@ def test_two_variables_that_name_different_queues_are_refused() -> None:
             ),
         ),
         (["--idle_s=5"], "--idle_s is 5, but nothing is drained; add --drain"),
-        (["--strict"], "--strict judges a job that ends; add --drain or --max_messages"),
+        (["--strict"], "--strict judges a job that ends; add --drain, --replay or --max_messages"),
         (
             ["--pipelines=2", "--max_messages=9"],
             "--pipelines is 2 and --max_messages is 9; each pipeline counts its own messages, so choose one of the two",
@@ -300,6 +301,96 @@ def test_a_drain_polls_no_longer_than_it_waits() -> None:
     assert (None, 10, False) == (live.receive.idle_s, live.receive.wait_time_s, live.is_bounded)
 
 
+REPLAY = "--replay=recorded/*.jsonl"
+NOT_WITH_REPLAY = (
+    " and --replay is recorded/*.jsonl; a replay reads files, once and in one process, and ends by itself: choose one "
+    "of the two"
+)
+
+
+def test_a_replay_reads_files_and_ends_when_nothing_is_left() -> None:
+    """It does everything again, and a crash does not begin it anew."""
+    settings = _parse(REPLAY, "--wait_time_s=0", "--pipelines=1", "--strict")
+    receive = settings.receive
+
+    assert ("replay:recorded/*.jsonl", "recorded/*.jsonl") == (receive.queue_url, receive.replay)
+    assert (0, 1, True) == (receive.idle_s, receive.wait_time_s, settings.is_bounded)
+    assert (0, True) == (settings.run.pipelines, settings.fetch.reprocess)
+
+
+def test_a_replay_needs_no_queue_and_asks_none() -> None:
+    """Nor its region; the one in the environment is for the live job."""
+    environ = {"SQS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/q", "AWS_REGION": "eu-north-1"}
+
+    assert "eu-north-1" == parse([REPLAY], environ)[0].receive.region
+    assert "us-east-1" == parse([REPLAY], {})[0].fetch.region
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asks"),
+    [
+        ([], True),
+        (["--objects=o"], False),
+        (["--objects=o", "--output=s3://b/p"], True),
+        (["--objects=o", "--dead_letters=s3://b/p"], True),
+    ],
+)
+def test_a_replay_from_and_to_directories_reads_no_configuration_of_aws(
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    asks: bool,  # noqa: FBT001
+) -> None:
+    """A profile that is not there is none of its business."""
+    asked: list[str] = []
+    monkeypatch.setattr(aws, "profile_region", lambda: asked.append("profile"))
+
+    _parse(REPLAY, *arguments)
+
+    assert asks == bool(asked)
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        (f"--queue_url={QUEUE_URL}", f"--queue_url is {QUEUE_URL}"),
+        ("--drain", "--drain is true"),
+        ("--receivers=2", "--receivers is 2"),
+        ("--pipelines=2", "--pipelines is 2"),
+    ],
+)
+def test_a_replay_is_no_queue(argument: str, said: str) -> None:
+    """What is for queues would be ignored in silence."""
+    assert said + NOT_WITH_REPLAY == _refusal(REPLAY, argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [("--objects=o", "--objects is o"), ("--processed_at=2026-01-15", "--processed_at is 2026-01-15")],
+)
+def test_what_is_for_a_replay_is_refused_without_one(argument: str, said: str) -> None:
+    """A live job must not tell another time than it is."""
+    assert f"{said}, but nothing is replayed; add --replay" == _refusal(argument)
+
+
+@pytest.mark.parametrize("text", ["2026-01-15T09:10:02Z", "2026-01-15T09:10:02", "2026-01-15T10:10:02+01:00"])
+def test_the_time_of_a_replay_reaches_results_and_dead_letters(text: str) -> None:
+    """In UTC, as which it is taken."""
+    settings = _parse(REPLAY, f"--processed_at={text}")
+    moment = datetime(2026, 1, 15, 9, 10, 2, tzinfo=UTC)
+
+    assert [moment] * 3 == [settings.receive.received_at, settings.process.processed_at, settings.write.failed_at]
+
+
+@pytest.mark.parametrize("text", ["now", "0001-01-01T00:00+01:00"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    """Also one before all time."""
+    expected = (
+        f"--processed_at is {text!r}; it must be a date or a time like 2026-01-31 or 2026-01-31T09:00Z, which is "
+    )
+
+    assert _refusal(REPLAY, f"--processed_at={text}").startswith(expected)
+
+
 def test_a_fate_changes_one_row_of_the_table() -> None:
     """The others stay."""
     fates = _parse("--fate=object_gone=ignore,too_large=return").write.fates
@@ -359,3 +450,52 @@ def test_settings_reach_other_processes() -> None:
     settings = _parse("--fate=object_gone=ignore", "--buckets=a")
 
     assert settings == pickle.loads(pickle.dumps(settings))  # noqa: S301 - our own
+
+
+ROLE = "arn:aws:iam::123456789012:role/teams/logs/reader"
+
+
+def test_each_role_is_for_its_own_service() -> None:
+    """One account may own the queue, another the objects, a third the results."""
+    roles = {name: f"{ROLE}-{name}" for name in ("queue", "source", "output")}
+
+    settings = _parse(*(f"--{name}_role_arn={arn}" for name, arn in roles.items()), "--output=s3://results")
+
+    assert roles == {
+        "queue": settings.receive.queue_role_arn,
+        "source": settings.fetch.source_role_arn,
+        "output": settings.write.output_role_arn,
+    }
+    assert settings == pickle.loads(pickle.dumps(settings))  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("arn", ["reader", "arn:aws:iam::123:role/reader", "arn:aws:iam::123456789012:user/reader"])
+def test_what_is_no_arn_of_a_role_is_refused(arn: str) -> None:
+    """STS would say so at the first message, in words of its own."""
+    expected = f"--queue_role_arn is {arn!r}; it must be the ARN of a role like arn:aws:iam::123456789012:role/NAME"
+
+    assert expected == _refusal(f"--queue_role_arn={arn}")
+
+
+@pytest.mark.parametrize(
+    "arn", [ROLE, "arn:aws-us-gov:iam::123456789012:role/a", "arn:aws-cn:iam::123456789012:role/a+=,.@-_"]
+)
+def test_roles_of_every_partition_are_taken(arn: str) -> None:
+    """With paths, and every character that IAM allows."""
+    assert arn == _parse(f"--queue_role_arn={arn}").receive.queue_role_arn
+
+
+def test_a_role_for_results_that_go_to_no_bucket_is_refused() -> None:
+    """It would be assumed for nothing."""
+    expected = f"--output_role_arn is {ROLE}, but neither --output nor --dead_letters is on S3"
+
+    assert expected == _refusal(f"--output_role_arn={ROLE}")
+    assert ROLE == _parse(f"--output_role_arn={ROLE}", "--dead_letters=s3://letters").write.output_role_arn
+
+
+def test_the_expected_owner_is_an_account() -> None:
+    """Twelve digits, zeros in front included."""
+    expected = "--expected_bucket_owner is '12345'; it must be the 12 digits of an AWS account"
+
+    assert expected == _refusal("--expected_bucket_owner=12345")
+    assert "001234567890" == _parse("--expected_bucket_owner=001234567890").fetch.expected_bucket_owner

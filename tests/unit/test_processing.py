@@ -54,6 +54,17 @@ def make() -> Iterator[Make]:
         processor.close()
 
 
+def test_a_result_is_as_old_as_it_is_told_to_be() -> None:
+    """So the results of two replays are the same."""
+    processor = Processor(ProcessSettings(processed_at=NOW))
+
+    result = processor.process(_content())
+    processor.close()
+
+    assert isinstance(result, Result)
+    assert "2026-01-02T03:04:05.678Z" == json.loads(result.document)["processed_at"]
+
+
 def _content(content: bytes = b"a\nb\n") -> Fetched:
     return Fetched(an_object_ref(), content, size=10)
 

@@ -12,7 +12,7 @@ from pipeline.options import RunSettings, Settings
 from pipeline.runners import Plan, plan
 from tests.builders import QUEUE_URL
 from transforms.failures import UserError
-from transforms.settings import ReceiveSettings, WriteSettings
+from transforms.settings import FetchSettings, ReceiveSettings, WriteSettings
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -164,7 +164,7 @@ def test_spark_does_not_run_without_end() -> None:
     """It would run one batch that never ends."""
     expected = (
         "SparkRunner cannot read a queue without end, because Beam has no such source for Spark; "
-        "add --drain, or use FlinkRunner"
+        "add --drain or --replay, or use FlinkRunner"
     )
 
     assert expected == _refusal(_settings("SparkRunner"))
@@ -182,6 +182,24 @@ def test_a_cluster_does_not_write_to_a_directory_of_some_worker(runner: str) -> 
 
     assert expected == _refusal(_locally(_settings(runner, drain=True)), *arguments)
     assert not plan(_locally(_settings(runner, drain=True, shared_output=True)), arguments).workers_here
+
+
+@pytest.mark.parametrize("runner", ["FlinkRunner", "PortableRunner", "SparkRunner"])
+def test_a_cluster_does_not_read_files_of_this_machine(runner: str) -> None:
+    """Unless every worker sees them, or is this process."""
+    arguments = [CHECKPOINTS, "--environment_type=DOCKER"]
+    settings = _settings(runner, drain=True)
+    replay = replace(settings, receive=replace(settings.receive, replay="a/*.jsonl"))
+    shared = replace(replay, run=replace(replay.run, shared_output=True))
+    expected = (
+        "--replay is a/*.jsonl, files of this machine, and the workers are others; --shared_output says that all "
+        "workers see the same files"
+    )
+
+    assert expected == _refusal(replay, *arguments)
+    assert _refusal(replace(settings, fetch=FetchSettings(objects="a")), *arguments).startswith("--objects is a, files")
+    assert not plan(shared, arguments).workers_here
+    assert plan(replay, [CHECKPOINTS, "--environment_type=LOOPBACK"]).workers_here
 
 
 @pytest.mark.parametrize(

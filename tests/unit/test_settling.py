@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import BUCKET, ETAG, KEY, a_delivery, an_object_ref
+from tests.builders import BUCKET, ETAG, KEY, RECEIVED_AT, a_delivery, an_object_ref
 from tests.fakes import FakeStore
 from transforms.events import EVENTS
 from transforms.failures import (
@@ -28,6 +28,8 @@ from transforms.settling import Outcome, Settler, settle
 from transforms.spools import Spool
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from transforms.records import Delivery
 
 NEVER = 10_000
@@ -80,11 +82,18 @@ class _Shelf(FakeStore):
 class _Settling:
     """A settler and everything that it touches."""
 
-    def __init__(self, *, give_up_after: int = 5, fates: dict[FailureKind, Fate] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        give_up_after: int = 5,
+        fates: dict[FailureKind, Fate] | None = None,
+        failed_at: datetime | None = None,
+    ) -> None:
         self.results = _Shelf()
         self.dead_letters = _Shelf()
         self.guard = OutageGuard()
-        settings = WriteSettings(give_up_after=give_up_after, fates={**DEFAULT_FATES, **(fates or {})})
+        fates = {**DEFAULT_FATES, **(fates or {})}
+        settings = WriteSettings(give_up_after=give_up_after, fates=fates, failed_at=failed_at)
         self.settler = Settler(settings, results=self.results, dead_letters=self.dead_letters, guard=self.guard)
 
     def door(self, kind: FailureKind, *, receive_count: int = 1) -> Door:
@@ -115,6 +124,14 @@ def _a_failure(kind: FailureKind, *, receive_count: int = 1) -> Failure:
 
 def _a_result(document: bytes = b"{}\n") -> Result:
     return Result(an_object_ref(), document)
+
+
+def test_a_dead_letter_is_as_old_as_it_is_told_to_be() -> None:
+    """So those of two replays are the same."""
+    settling = _Settling(failed_at=RECEIVED_AT)
+    settling.door(FailureKind.OBJECT_GONE)
+
+    assert "2026-01-02T03:04:07.000Z" == settling.letter()["failed_at"]
 
 
 # ── results and nothing to do

@@ -13,6 +13,7 @@ from pipeline import start_up
 from pipeline.options import Settings
 from pipeline.start_up import check
 from tests.builders import QUEUE_URL
+from transforms.directory_objects import DirectoryObjects
 from transforms.failures import QueueError, UserError, WriteFailedError
 from transforms.process_wide import ProcessWide
 from transforms.settings import GIB, ProcessSettings, ReceiveSettings, WriteSettings
@@ -51,8 +52,16 @@ class _Store:
 class _Outside:
     """Like `pipeline.outside.Outside`."""
 
-    def __init__(self, *, queue: Any = None, results: Any = None, dead_letters: Any = None) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *,
+        queue: Any = None,  # noqa: ANN401
+        objects: str = ".",
+        results: Any = None,  # noqa: ANN401
+        dead_letters: Any = None,  # noqa: ANN401
+    ) -> None:
         self.queue = ProcessWide(lambda: queue or _Queue())
+        self.objects = ProcessWide(DirectoryObjects, objects)
         self.results = ProcessWide(lambda: results or _Store())
         self.dead_letters = ProcessWide(lambda: dead_letters or _Store())
 
@@ -130,6 +139,13 @@ def test_a_queue_that_gives_up_later_or_never_is_fine(queue: _Queue, caplog: pyt
     _check(queue=queue)
 
     assert [] == caplog.messages
+
+
+def test_objects_that_are_nowhere_refuse_the_start() -> None:
+    """Or every object would be gone."""
+    assert "--objects is typo, and there is no such directory; objects are DIR/<bucket>/<key>" == _refusal(
+        objects="typo"
+    )
 
 
 def test_an_output_that_cannot_be_written_refuses_the_start() -> None:
