@@ -12,6 +12,7 @@ from apache_beam.runners.runner import PipelineState
 
 from pipeline import last_moment, one_core, runners, signals, start_up
 from pipeline.flow import build
+from pipeline.observing import observed
 from pipeline.outside import Outside
 from transforms import process_wide
 from transforms.consumers import GAVE_UP
@@ -48,6 +49,11 @@ def run(
         last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)
         if not plan.settings.run.all_cores:
             one_core.keep(worker.number if worker else 0, ended)
+    with observed(plan.settings, outside, worker, workers_here=plan.workers_here):
+        return _run_to_the_end(plan, outside, worker, ended)
+
+
+def _run_to_the_end(plan: Plan, outside: Outside, worker: Worker | None, ended: threading.Event) -> int:
     if worker:
         worker.started(STOP)
     log.info("started: %s", _described(plan.settings))

@@ -28,6 +28,7 @@ from transforms.settings import GIB, MIB
 SQS_MAX_WAIT_S = 20
 SQS_MAX_IN_FLIGHT = 120_000
 MAX_PIPELINES = 64
+MAX_PORT = 65_535
 IN_PROCESS = ("DirectRunner", "FnApiRunner")
 """Runners whose whole job is in one process of ours."""
 RUNNERS = ("DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner", "SparkRunner")
@@ -423,6 +424,27 @@ OPTIONS = (
         "on one. For a function that computes in native threads of its own (pyarrow, numpy). Linux only.",
         default=False,
         targets=("run.all_cores",),
+    ),
+    Option(
+        "metrics_port",
+        "Run",
+        INTEGER,
+        "Serve /metrics for Prometheus, /healthz and /readyz at this port, all pipelines together (docs/metrics.md). "
+        "Off, because not every machine has a port to spare.",
+        default=0,
+        default_is="0: off",
+        bounds=Bounds(0, MAX_PORT),
+        targets=("run.metrics_port",),
+    ),
+    Option(
+        "metrics_address",
+        "Run",
+        TEXT,
+        "Where to listen for that; 0.0.0.0 is every address of this machine. Only this machine, because keys and error "
+        "texts are nobody else's business.",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        targets=("run.metrics_address",),
     ),
     Option(
         "log_level",

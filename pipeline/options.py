@@ -35,6 +35,9 @@ class RunSettings:
     strict: bool = False
     all_cores: bool = False
     shared_output: bool = False
+    metrics_port: int = 0
+    """0 for none."""
+    metrics_address: str = "127.0.0.1"
     log_level: str = "INFO"
     log_format: str = "text"
 
@@ -128,6 +131,8 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
         )
     if "idle_s" in said and not values["drain"]:
         raise UserError(f"{_is('idle_s', values, said)}, but nothing is drained; add --drain")
+    if "metrics_address" in said and not values["metrics_port"]:
+        raise UserError(f"{_is('metrics_address', values, said)}, but nothing is served there; add --metrics_port")
     place = _s3_place(values["output"])
     if place in {(bucket, "") for bucket in values["buckets"]}:
         raise UserError(

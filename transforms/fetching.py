@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from transforms.byte_budget import ByteBudget
@@ -34,6 +35,7 @@ class Fetcher:
         try:
             if self._is_finished(ref):
                 return Finished(ref.delivery, ref.index, FinishedKind.ALREADY_FINISHED, ref)
+            started = time.monotonic()
             content = fetch(ref, connect=self._connect, settings=self._settings, budget=self._budget)
         except RecordError as error:
             return Failure.of(ref, error)
@@ -41,7 +43,7 @@ class Fetcher:
             return Failure.of(ref, InternalError.of(error))
         if ref.etag is not None and content.ref.etag != ref.etag:
             EVENTS.count("overwritten_since")
-        EVENTS.fetched(content.ref, content.size)
+        EVENTS.fetched(content.ref, content.size, time.monotonic() - started)
         return content
 
     def _is_finished(self, ref: ObjectRef) -> bool:
