@@ -10,7 +10,8 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import last_moment, one_core, runners, signals, start_up
+from pipeline import last_moment, one_core, progress, runners, signals, start_up
+from pipeline.backfill_options import with_share
 from pipeline.flow import build
 from pipeline.observing import observed
 from pipeline.outside import Outside
@@ -41,7 +42,7 @@ def run(
 
     `worker` speaks with the supervisor, where there is one.
     """
-    plan, ended = runners.plan(settings, beam_args), threading.Event()
+    plan, ended = runners.plan(with_share(settings, worker), beam_args), threading.Event()
     outside = outside or Outside.of(plan.settings)
     start_up.check(plan.settings, outside, workers_here=plan.workers_here)
     if plan.workers_here:
@@ -58,7 +59,8 @@ def _run_to_the_end(plan: Plan, outside: Outside, worker: Worker | None, ended: 
         worker.started(STOP)
     log.info("started: %s", _described(plan.settings))
     try:
-        return _run(plan, outside)
+        with progress.shown(plan.settings, workers_here=plan.workers_here):
+            return _run(plan, outside)
     except KeyboardInterrupt:  # only where signals are not ours: the workers are elsewhere
         log.warning("left; the job goes on where it runs")
         return LEFT

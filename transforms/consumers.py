@@ -71,6 +71,7 @@ class Consumer:
         batcher: type[Batcher[Any]] = Batcher,
     ) -> None:
         """Nothing is received until `start`; `clock` counts seconds, `batcher` sends acknowledgements."""
+        self._queue = queue
         self._settings = receive
         self._stop = stop
         self._clock = clock
@@ -254,7 +255,8 @@ class Consumer:
         if self._settings.idle_s is None or self.guard.pausing or self.book.reserved_count or self.busy:
             return False
         quiet_since = max(self._quiet_since, self._hidden_until, self.acknowledger.returned_until)
-        return self._clock() - quiet_since >= self._settings.idle_s and self._empty_since > quiet_since
+        was_empty = self._clock() - quiet_since >= self._settings.idle_s and self._empty_since > quiet_since
+        return was_empty and not self._queue.has_more()
 
     def _gives_up(self) -> bool:
         """Whether a job that is to end by itself has waited long enough for an outage to end."""

@@ -496,6 +496,13 @@ def test_a_drain_that_was_not_answered_has_not_drained(drain: _Process) -> None:
     assert not drain.pass_idle(0)
 
 
+def test_a_drain_goes_on_while_the_queue_knows_of_more(drain: _Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of a listing that takes its time is not the end of it."""
+    monkeypatch.setattr(drain.desk, "has_more", lambda: True)
+
+    assert not drain.pass_idle(1000)
+
+
 def test_a_drain_counts_from_the_last_message(drain: _Process) -> None:
     """And waits for what is open."""
     drain.pass_idle(15)
