@@ -35,7 +35,9 @@ PAGES = [
     README,
     *(Page(path) for path in sorted((ROOT / "docs").glob("*.md"))),
     *(Page(ROOT / name) for name in ("CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md")),
-    *(Page(path) for path in sorted((ROOT / "deploy").rglob("*.md"))),
+    *(
+        Page(ROOT / "deploy" / name / "README.md") for name in ("docker", "flink", "spark")
+    ),  # test_deploy_pages.py: others
 ]
 OF_OTHERS = {
     *("--runner", "--direct_num_workers", "--help", "--prism_location"),  # Beam's
