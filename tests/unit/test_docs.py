@@ -38,7 +38,7 @@ PAGES = [
 ]
 OF_OTHERS = {
     *("--runner", "--direct_num_workers", "--help"),  # Beam's
-    *("--keep", "--output"),  # of ./run_local.sh
+    *("--example", "--keep", "--output"),  # of ./run_local.sh
     "--accept",  # of tests/replay/check.sh
     *("--endpoint-url", "--source-arn"),  # of the AWS CLI
     *(
