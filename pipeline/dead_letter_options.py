@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.logs import configure
 from pipeline.option_help import About
 from pipeline.option_kinds import FLAG, Kind, Option, read_moment
-from pipeline.option_sources import closest, read_sources, unknown
+from pipeline.option_sources import read_command
 from pipeline.option_table import BY_NAME
 from pipeline.options import place_of_dead_letters, region_of
 from transforms.dead_letter_box import DeadLetterBox
@@ -40,12 +40,15 @@ class Asked:
     """Where the dead letters are."""
     kinds: frozenset[str]
     since: datetime | None
+    queue_role_arn: str | None = None
+    output_role_arn: str | None = None
     dry_run: bool = False
     json: bool = False
 
     def box(self) -> DeadLetterBox:
         """Open the dead letters that are asked for. Raises `UserError`."""
-        return DeadLetterBox(open_store(self.place, region=self.region), kinds=self.kinds, since=self.since)
+        store = open_store(self.place, region=self.region, role_arn=self.output_role_arn)
+        return DeadLetterBox(store, kinds=self.kinds, since=self.since)
 
 
 def letters(asked: Asked, box: DeadLetterBox) -> Iterator[DeadLetter]:
@@ -96,7 +99,7 @@ OWN = {
     )
 }
 """What the job does not have. A test of the documentation knows them from here."""
-_PLACES = ("queue_url", "output", "dead_letters")
+_PLACES = ("queue_url", "output", "dead_letters", "output_role_arn")
 _LOGS = ("log_level", "log_format")
 
 REDRIVE = About(
@@ -115,7 +118,9 @@ DEAD_LETTERS = About(
 
 def parse_redrive(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
     """Read the options of `redrive`. Raises `UserError`; `--help` prints and exits."""
-    asked = _parse(argv, environ, (*_PLACES, "notification_parser", "kind", "since", "dry_run", *_LOGS), REDRIVE)
+    asked = _parse(
+        argv, environ, (*_PLACES, "queue_role_arn", "notification_parser", "kind", "since", "dry_run", *_LOGS), REDRIVE
+    )
     if not asked.queue_url:
         raise UserError("There is no queue to send to: set --queue_url or SQS_QUEUE_URL")
     check_queue_url(asked.queue_url)
@@ -129,11 +134,7 @@ def parse_dead_letters(argv: Sequence[str], environ: Mapping[str, str]) -> Asked
 
 def _parse(argv: Sequence[str], environ: Mapping[str, str], names: Sequence[str], about: About) -> Asked:
     options = sorted((OWN.get(name) or BY_NAME[name] for name in names), key=lambda option: option.step)
-    said, rest = read_sources(argv, environ, options, about)
-    for argument in rest:
-        name = argument.partition("=")[0]
-        raise unknown(name, closest(name, [option.flag for option in options]))
-    values = {option.name: said[option.name].value if option.name in said else option.default for option in options}
+    values = read_command(argv, environ, options, about)
     configure(values["log_level"], values["log_format"])
     return Asked(
         queue_url=values["queue_url"] or "",
@@ -142,6 +143,8 @@ def _parse(argv: Sequence[str], environ: Mapping[str, str], names: Sequence[str]
         place=place_of_dead_letters(values),
         kinds=frozenset(values["kind"]),
         since=values["since"],
+        queue_role_arn=values.get("queue_role_arn"),
+        output_role_arn=values["output_role_arn"],
         dry_run=values.get("dry_run", False),
         json=values.get("json", False),
     )

@@ -23,6 +23,8 @@ _UNITS = {"": 1, "b": 1} | {
     for suffix, base in (("b", 1000), ("ib", 1024))
 }
 
+_S3_PLACE = re.compile(r"s3a?://(?P<bucket>[a-z0-9._-]{1,255})(/(?P<prefix>.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -148,6 +150,15 @@ def _read_fate(text: str) -> tuple[FailureKind, Fate]:
     return FailureKind(kind.strip()), Fate(fate.strip())
 
 
+def _matching(pattern: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(text)
+        return text
+
+    return read
+
+
 def read_moment(text: str) -> datetime:
     """Read a date or a time in ISO 8601, UTC unless it says more. Raises `ValueError`."""
     moment = datetime.fromisoformat(text)
@@ -155,6 +166,13 @@ def read_moment(text: str) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError as error:  # the first or the last day there is, in another time zone
         raise ValueError(text) from error
+
+
+def _read_s3_place(text: str) -> tuple[str, str]:
+    place = _S3_PLACE.fullmatch(text)
+    if place is None:
+        raise ValueError(text)
+    return place["bucket"], place["prefix"] or ""
 
 
 def one_of(*choices: str, ending: str = "") -> Kind:
@@ -172,12 +190,18 @@ NUMBER = Kind("a number", _read_number, show=lambda value: f"{value:g}")
 BYTES = Kind("a number of bytes like 1048576, 4MiB or 256MB", _read_bytes, show=_show_bytes)
 FLAG = Kind("true or false", _read_flag, show=lambda value: str(value).lower())
 TEXTS = Kind("a text that is not empty", _read_text, many=True)
+ROLE = Kind(
+    "the ARN of a role like arn:aws:iam::123456789012:role/NAME",
+    _matching(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]+"),
+)
+ACCOUNT = Kind("the 12 digits of an AWS account", _matching(r"[0-9]{12}"))
 NAMES = Kind("a name, or several with commas between them", _read_text, many=True, splits=True)
 MOMENT = Kind(
     "a date or a time like 2026-01-31 or 2026-01-31T09:00Z, which is UTC unless it says more",
     read_moment,
     show=lambda value: str(value.isoformat()),
 )
+S3_PLACES = Kind("a bucket, or a part of one, like s3://bucket/prefix", _read_s3_place, many=True)
 FATES = Kind(
     f"kind=fate; kinds are {', '.join(DEFAULT_FATES)}; fates are {', '.join(Fate)}", _read_fate, many=True, splits=True
 )

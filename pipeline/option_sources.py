@@ -56,6 +56,17 @@ def read_sources(
     return said, rest
 
 
+def read_command(
+    argv: Sequence[str], environ: Mapping[str, str], options: Sequence[Option], about: About
+) -> dict[str, Any]:
+    """Answer the value of each option of a command, by its name. Raises `UserError`, for other arguments too."""
+    said, rest = read_sources(argv, environ, options, about)
+    for argument in rest:
+        name = argument.partition("=")[0]
+        raise unknown(name, closest(name, [option.flag for option in options]))
+    return {option.name: said[option.name].value if option.name in said else option.default for option in options}
+
+
 def closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Answer which of `names` was probably meant; a higher `cutoff` (below 1) asks for more likeness."""
     return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from transforms.backfill_queue import BackfillQueue
 from transforms.consumers import Consumer
 from transforms.directory_objects import DirectoryObjects
 from transforms.finite_queue import FiniteQueue
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.options import Settings
     from transforms.objects import Objects
     from transforms.queues import Queue
-    from transforms.settings import FetchSettings, LeaseSettings, ReceiveSettings
+    from transforms.settings import FetchSettings, LeaseSettings, ReceiveSettings, WriteSettings
     from transforms.stores import Store
 
 
@@ -39,10 +40,10 @@ class Outside:
         """The real one."""
         write = settings.write
         return cls(
-            queue=_queue(settings.receive),
+            queue=_queue(settings.receive, settings.fetch),
             objects=_objects(settings.fetch),
-            results=ProcessWide(_open_store, write.output, write.region, write.fsync),
-            dead_letters=ProcessWide(_open_store, write.dead_letters, write.region, write.fsync),
+            results=ProcessWide(_open_store, write.output, write),
+            dead_letters=ProcessWide(_open_store, write.dead_letters, write),
         )
 
     def consumer(self, settings: Settings) -> ProcessWide[Consumer]:
@@ -50,24 +51,28 @@ class Outside:
         return ProcessWide(_make_consumer, self.queue, settings.receive, settings.leases)
 
 
-def _queue(receive: ReceiveSettings) -> ProcessWide[Queue]:
+def _queue(receive: ReceiveSettings, fetch: FetchSettings) -> ProcessWide[Queue]:
+    if receive.backfill:
+        return ProcessWide(
+            BackfillQueue, receive.backfill, receive.region, fetch.source_role_arn, fetch.expected_bucket_owner
+        )
     if receive.replay:
         return ProcessWide(_open_recordings, receive.replay)
-    return ProcessWide(SqsQueue, receive.queue_url, receive.region)
+    return ProcessWide(SqsQueue, receive.queue_url, receive.region, receive.queue_role_arn)
 
 
 def _objects(fetch: FetchSettings) -> ProcessWide[Objects]:
     if fetch.objects:
         return ProcessWide(DirectoryObjects, fetch.objects)
-    return ProcessWide(S3Objects, fetch.region)
+    return ProcessWide(S3Objects, fetch.region, fetch.source_role_arn, fetch.expected_bucket_owner)
 
 
 def _open_recordings(pattern: str) -> Queue:
     return FiniteQueue(Recordings(pattern))
 
 
-def _open_store(location: str, region: str, fsync: bool) -> Store:  # noqa: FBT001 - ProcessWide passes by position
-    return open_store(location, region=region, fsync=fsync)
+def _open_store(location: str, write: WriteSettings) -> Store:
+    return open_store(location, region=write.region, fsync=write.fsync, role_arn=write.output_role_arn)
 
 
 def _make_consumer(queue: ProcessWide[Queue], receive: ReceiveSettings, leases: LeaseSettings) -> Consumer:

@@ -21,14 +21,18 @@ log = logging.getLogger(__name__)
 
 ASKING = (signal.SIGINT, signal.SIGTERM)
 """What asks to stop."""
+STOPPING = "stopping: what is in hand is finished, the rest goes back to the queue; a second signal leaves at once"
 
 
-def install(stop: threading.Event) -> None:
-    """Handle both signals from now on, for the life of the process; to be called in the main thread."""
+def install(stop: threading.Event, sentence: str = STOPPING) -> None:
+    """Handle both signals from now on, for the life of the process; to be called in the main thread.
+
+    The first one logs `sentence`.
+    """
     hearing, telling = os.pipe()
     _tell(telling, ASKING)
     threading.Thread(target=_listen, args=(hearing, stop), name="signals", daemon=True).start()
-    threading.Thread(target=_announce, args=(stop,), name="stop-announcer", daemon=True).start()
+    threading.Thread(target=_announce, args=(stop, sentence), name="stop-announcer", daemon=True).start()
 
 
 @contextmanager
@@ -70,6 +74,6 @@ def _listen(hearing: int, stop: threading.Event) -> None:
             stop.set()
 
 
-def _announce(stop: threading.Event) -> None:
+def _announce(stop: threading.Event, sentence: str) -> None:
     stop.wait()
-    log.info("stopping: what is in hand is finished, the rest goes back to the queue; a second signal leaves at once")
+    log.info("%s", sentence)

@@ -30,41 +30,75 @@ def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
     Where workers are other machines, their rights, disks and memory are not this one's, so only what holds for
     all of them is checked.
     """
-    check_processor(settings.process.processor)
-    if settings.receive.notification_parser:
-        load_callable(settings.receive.notification_parser, "--notification_parser")
+    load_functions(settings)
     if not workers_here:
         return
-    _check_queue(settings, outside)
+    check_source(settings, outside)
     outside.objects.get()
     _check_store(outside.results, "--output")
     if settings.write.dead_letters != settings.write.output:
         _check_store(outside.dead_letters, "--dead_letters")
-    _check_memory(settings)
+    _warn(memory_warning(settings))
 
 
-def _check_queue(settings: Settings, outside: Outside) -> None:
+def load_functions(settings: Settings) -> None:
+    """Load the user's functions. Raises `UserError`."""
+    check_processor(settings.process.processor)
+    if settings.receive.notification_parser:
+        load_callable(settings.receive.notification_parser, "--notification_parser")
+
+
+def fifo_refusal(url: str, attributes: Mapping[str, str]) -> str:
+    """Say why the queue cannot be read; empty if it is a standard queue."""
+    if attributes.get("FifoQueue") != "true":
+        return ""
+    return f"The queue {url} is a FIFO queue; S3 notifies standard queues only, and this job reads those"
+
+
+def redrive_warning(attributes: Mapping[str, str], give_up_after: int) -> str:
+    """Say that SQS gives up before the job does; empty if it does not."""
+    most = max_receive_count(attributes)
+    if most is None or most > give_up_after:
+        return ""
+    return (
+        f"the queue's maxReceiveCount is {most} and --give_up_after is {give_up_after}: SQS takes a failing message "
+        "before this job sets it aside with a reason; make maxReceiveCount larger"
+    )
+
+
+def memory_warning(settings: Settings) -> str:
+    """Say that there is less memory than the options allow; empty if there is enough."""
+    peak, available = peak_bytes(settings), available_bytes()
+    if peak <= available:
+        return ""
+    return (
+        f"the options allow {peak // MIB} MiB of memory at worst and there are {available // MIB} MiB: lower "
+        "--max_read_bytes, --process_concurrency or --max_in_flight"
+    )
+
+
+def check_source(settings: Settings, outside: Outside) -> None:
+    """Ask the queue, or whatever is in its place. Raises `UserError` where asking again cannot help."""
     url = settings.receive.queue_url
     try:
         attributes = outside.queue.get().attributes()
     except QueueError as error:
         if error.permanent:
-            raise UserError(f"The queue {url} cannot be used: {error.detail}") from error
-        log.warning("SQS does not answer (%s); the job starts all the same and waits for it", error.detail)
-        return
-    if attributes.get("FifoQueue") == "true":
-        raise UserError(f"The queue {url} is a FIFO queue; S3 notifies standard queues only, and this job reads those")
-    most = _max_receive_count(attributes)
-    if most is not None and most <= settings.receive.give_up_after:
+            what = url if settings.receive.backfill else f"The queue {url}"
+            raise UserError(f"{what} cannot be used: {error.detail}") from error
         log.warning(
-            "the queue's maxReceiveCount is %d and --give_up_after is %d: SQS takes a failing message before this job "
-            "sets it aside with a reason; make maxReceiveCount larger",
-            most,
-            settings.receive.give_up_after,
+            "%s does not answer (%s); the job starts all the same and waits for it",
+            "S3" if settings.receive.backfill else "SQS",
+            error.detail,
         )
+        return
+    refusal = fifo_refusal(url, attributes)
+    if refusal:
+        raise UserError(refusal)
+    _warn(redrive_warning(attributes, settings.receive.give_up_after))
 
 
-def _max_receive_count(attributes: Mapping[str, str]) -> int | None:
+def max_receive_count(attributes: Mapping[str, str]) -> int | None:
     """Answer after how many receives SQS moves a message to the queue's own dead-letter queue, if it has one."""
     try:
         return int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"])
@@ -81,12 +115,6 @@ def _check_store(store: ProcessWide[Store], option: str) -> None:
         log.warning("%s fails now (%s); the job starts all the same and waits for it", option, error.detail)
 
 
-def _check_memory(settings: Settings) -> None:
-    peak, available = peak_bytes(settings), available_bytes()
-    if peak > available:
-        log.warning(
-            "the options allow %d MiB of memory at worst and there are %d MiB: lower --max_read_bytes, "
-            "--process_concurrency or --max_in_flight",
-            peak // MIB,
-            available // MIB,
-        )
+def _warn(sentence: str) -> None:
+    if sentence:
+        log.warning("%s", sentence)

@@ -1,6 +1,7 @@
-"""How this process talks to AWS: one boto3 session for each region, clients that give up in time, and which region.
+"""How this process talks to AWS: a boto3 session for each region and role, clients that give up in time, which region.
 
-Credentials are found by boto3 (environment, profile, SSO, container, instance) and are never an option of ours.
+Credentials are found by boto3 (environment, profile, SSO, container, instance) and are never an option of ours; a role
+that they may assume is (`roles.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from transforms.failures import UserError
+from transforms.roles import session_as
 from transforms.untold import told
 
 if TYPE_CHECKING:
@@ -45,14 +47,19 @@ _making = threading.Lock()
 """boto3 sessions may not make clients in two threads at once."""
 
 
-def session(region: str) -> boto3.Session:
-    """Answer this process's session for `region`. Raises `UserError`, for example if there is no such profile."""
+def session(region: str, role_arn: str | None = None) -> boto3.Session:
+    """Answer this process's session for `region`, acting as `role_arn` if there is one.
+
+    Raises `UserError`, for example if there is no such profile.
+    """
     with _making:
-        return _session(region)
+        return _session(region, role_arn)
 
 
-def client(service: str, region: str, *, signed: bool = True, attempts: int = MAX_ATTEMPTS) -> Any:  # noqa: ANN401 - boto3 makes the class as it runs
-    """Answer this process's client for `sqs` or `s3`; clients are safe to call from several threads.
+def client(
+    service: str, region: str, *, role_arn: str | None = None, signed: bool = True, attempts: int = MAX_ATTEMPTS
+) -> Any:  # noqa: ANN401 - boto3 makes the class as it runs
+    """Answer this process's client for `sqs`, `s3` or `sts`; clients are safe to call from several threads.
 
     One that is not `signed` needs no credentials, to say where a request would go. It tries `attempts` times in all:
     who must know of every answer that was lost asks for one, and tries again itself.
@@ -61,7 +68,7 @@ def client(service: str, region: str, *, signed: bool = True, attempts: int = MA
     `attempts` timeouts to be one.
     """
     with _making:
-        return _client(service, region, signed=signed, attempts=attempts)
+        return _client(service, region, role_arn, signed=signed, attempts=attempts)
 
 
 def resolve_region(environ: Mapping[str, str], *, queue_url: str | None, profile_region: str | None) -> str:
@@ -121,16 +128,26 @@ def ca_bundle(environ: Mapping[str, str]) -> str | None:
 
 
 @functools.cache
-def _session(region: str) -> boto3.Session:
+def _session(region: str, role_arn: str | None) -> boto3.Session:
     try:
-        return boto3.Session(region_name=region)
+        base = boto3.Session(region_name=region)
+        return base if role_arn is None else session_as(role_arn, base, _config("sts", MAX_ATTEMPTS))
     except BotoCoreError as error:
         raise _configuration_error(error) from error
 
 
 @functools.cache
-def _client(service: str, region: str, *, signed: bool, attempts: int) -> Any:  # noqa: ANN401 - as `client`
-    config = Config(
+def _client(service: str, region: str, role_arn: str | None, *, signed: bool, attempts: int) -> Any:  # noqa: ANN401 - as `client`
+    try:
+        made = _session(region, role_arn).client(service, config=_config(service, attempts, signed=signed))
+        made.meta.events.register("before-parse.s3.GetObject", _make_readable)
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is not a URL
+        raise _configuration_error(error) from error
+    return made
+
+
+def _config(service: str, attempts: int, *, signed: bool = True) -> Config:
+    return Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=SQS_READ_TIMEOUT_S if service == "sqs" else READ_TIMEOUT_S,
         retries={"mode": "standard", "total_max_attempts": attempts},
@@ -139,12 +156,6 @@ def _client(service: str, region: str, *, signed: bool, attempts: int) -> Any:  
         signature_version=None if signed else UNSIGNED,
         s3={"us_east_1_regional_endpoint": "regional"},
     )
-    try:
-        made = _session(region).client(service, config=config)
-        made.meta.events.register("before-parse.s3.GetObject", _make_readable)
-    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is not a URL
-        raise _configuration_error(error) from error
-    return made
 
 
 def _make_readable(response_dict: dict[str, Any], **_: object) -> None:

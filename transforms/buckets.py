@@ -37,6 +37,10 @@ RETRIES: RetryConfig = {
 """For single hiccups; the defaults (10 retries in 3 minutes) would hide an outage."""
 
 
+EXPECTED_OWNER_HEADER = "x-amz-expected-bucket-owner"
+"""S3 answers 403 if the bucket is of another account. obstore signs the headers that it always sends, as S3 demands."""
+
+
 def client_options() -> ClientConfig:
     """Answer HTTP options: each piece of an answer has to come in time, and all of it."""
     return {
@@ -46,14 +50,25 @@ def client_options() -> ClientConfig:
     }
 
 
-def open_bucket(bucket: str, region: str, *, prefix: str | None = None) -> S3Store:
-    """Open a bucket, or what is under `prefix` in it. Asks nobody but boto3's credential chain.
+def open_bucket(
+    bucket: str,
+    region: str,
+    *,
+    prefix: str | None = None,
+    role_arn: str | None = None,
+    expected_owner: str | None = None,
+) -> S3Store:
+    """Open a bucket, or what is under `prefix` in it, as `role_arn`. Asks nobody but boto3's credential chain.
+
+    `expected_owner` is the account that the bucket must be of; every request says so.
 
     Raises `UserError`: no credentials, a profile that does not exist, certificates that cannot be read.
     """
     options = client_options()
+    if expected_owner is not None:
+        options["default_headers"] = {EXPECTED_OWNER_HEADER: expected_owner}
     try:
-        credentials = _credentials(region)
+        credentials = _credentials(region, role_arn)
         endpoint, is_virtual_hosted = _endpoint(bucket, region)
         certificates = aws.ca_bundle(os.environ)
         if certificates:
@@ -82,9 +97,11 @@ def open_bucket(bucket: str, region: str, *, prefix: str | None = None) -> S3Sto
 class Buckets:
     """Open buckets, each once, in the region that it is really in. Safe to call from several threads."""
 
-    def __init__(self, region: str) -> None:
-        """`region` is where a bucket is looked for if nobody says where it is."""
+    def __init__(self, region: str, *, role_arn: str | None = None, expected_owner: str | None = None) -> None:
+        """`region` is where a bucket is looked for if nobody says where it is; the others as `open_bucket` has them."""
         self._region = region
+        self._role_arn = role_arn
+        self._expected_owner = expected_owner
         self._lock = threading.Lock()
         self._open: OrderedDict[tuple[str, str], S3Store] = OrderedDict()
         self._found: dict[str, str] = {}
@@ -105,7 +122,7 @@ class Buckets:
         with self._lock:
             store = self._open.get((bucket, region))
             if store is None:
-                store = open_bucket(bucket, region)
+                store = open_bucket(bucket, region, role_arn=self._role_arn, expected_owner=self._expected_owner)
                 self._open[bucket, region] = store
                 if len(self._open) > MAX_OPEN:
                     self._open.popitem(last=False)
@@ -113,7 +130,7 @@ class Buckets:
 
     def is_elsewhere(self, bucket: str, region: str) -> bool:
         """Whether `bucket` is not in `region`, where S3 was asked in vain; from now on it is looked for where it is."""
-        found = find_region(bucket, region)
+        found = find_region(bucket, region, role_arn=self._role_arn)
         if found == region:
             return False
         with self._lock:
@@ -123,10 +140,10 @@ class Buckets:
         return True
 
 
-def find_region(bucket: str, region: str) -> str:
+def find_region(bucket: str, region: str, *, role_arn: str | None = None) -> str:
     """Ask S3 where `bucket` is (it says so even to those whom it denies access); `region` if it does not say."""
     try:
-        answer = aws.client("s3", region).head_bucket(Bucket=bucket)
+        answer = aws.client("s3", region, role_arn=role_arn).head_bucket(Bucket=bucket)
     except ClientError as error:
         answer = error.response
     except (BotoCoreError, RecursionError):  # not reachable; or told to go elsewhere but not where, which boto3 follows
@@ -135,9 +152,9 @@ def find_region(bucket: str, region: str) -> str:
     return found
 
 
-def _credentials(region: str) -> Boto3CredentialProvider:
+def _credentials(region: str, role_arn: str | None) -> Boto3CredentialProvider:
     try:
-        return Boto3CredentialProvider(aws.session(region), ttl=CREDENTIALS_TTL)
+        return Boto3CredentialProvider(aws.session(region, role_arn), ttl=CREDENTIALS_TTL)
     except ValueError as error:  # boto3 found none
         raise UserError(
             "There are no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "

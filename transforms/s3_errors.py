@@ -74,6 +74,10 @@ _BY_KIND: Mapping[str, type[RecordError]] = {"Timeout": TimedOutError, "Interrup
 """obstore's; every other kind is somebody who is not there or speaks no HTTP."""
 
 _KIND = re.compile(r"^ *kind: (Timeout|Connect|Request|Interrupted|Decode),$", re.MULTILINE)
+_SILENT_PROVIDER = re.compile(
+    r"credential provider: (EndpointConnection|ConnectTimeout|ReadTimeout|ConnectionClosed|ProxyConnection|SSL)Error"
+)
+"""Nobody answered who gives out credentials, STS for one: an outage, not a refusal."""
 _DEBUG = "\n\nDebug source:"
 _REASON = re.compile(r'^ *(?:message|error): (?:"([^"]+)",|InvalidCertificate\(\n *(\w+))', re.MULTILINE)
 
@@ -103,7 +107,9 @@ def _explain_silence(error: Exception, url: str) -> RecordError:
         meanings = (meaning for errors, meaning in _BY_CLASS if isinstance(error, errors))
         return next(meanings, ForbiddenError)(one_line(f"{url}: {told(error)}"))  # the others are about credentials
     if isinstance(error, (UserError, UnauthenticatedError)):
-        return ForbiddenError(one_line(f"{url}: {told(error).partition(_DEBUG)[0]}"))
+        return (UnavailableError if _SILENT_PROVIDER.search(text) else ForbiddenError)(
+            one_line(f"{url}: {told(error).partition(_DEBUG)[0]}")
+        )
     kind, reason = _KIND.search(debug), _REASON.search(debug)
     meaning = _BY_KIND.get(kind[1], UnavailableError) if kind else UnavailableError
     why = f": {reason[1] or f'invalid certificate, {reason[2]}'}" if reason else ""

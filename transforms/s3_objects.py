@@ -41,9 +41,14 @@ def survives_obstore(key: str) -> bool:
 class S3Objects:
     """Implements `objects.Objects`. Safe to call from several threads."""
 
-    def __init__(self, region: str) -> None:
-        """`region` is where buckets are whose notification does not say. Asks nobody yet."""
-        self._buckets = Buckets(region)
+    def __init__(self, region: str, role_arn: str | None = None, expected_owner: str | None = None) -> None:
+        """`region` is where buckets are whose notification does not say. Asks nobody yet.
+
+        `role_arn` is assumed to read; a bucket that is not of the account `expected_owner` is forbidden.
+        """
+        self._role_arn = role_arn
+        self._expected_owner = expected_owner
+        self._buckets = Buckets(region, role_arn=role_arn, expected_owner=expected_owner)
 
     def open(self, ref: ObjectRef, *, offset: int = 0, if_match: str | None = None) -> OpenObject:
         """Open `ref`; see `Objects.open`. Without credentials, everything is forbidden."""
@@ -73,7 +78,8 @@ class S3Objects:
         etag = None if if_match is None else f'"{if_match}"'
         if survives_obstore(ref.key):
             return _open_with_obstore(self._buckets.store(ref.bucket, region), ref, offset, etag)
-        return _open_with_boto3(aws.client("s3", region), ref, offset, etag)
+        client = aws.client("s3", region, role_arn=self._role_arn)
+        return _open_with_boto3(client, ref, offset, etag, self._expected_owner)
 
 
 class _Opened:
@@ -114,8 +120,13 @@ def _open_with_obstore(store: S3Store, ref: ObjectRef, offset: int, etag: str | 
     return _Opened(ref.url, info, stop - start, lambda: result.stream(min_chunk_size=CHUNK_BYTES))
 
 
-def _open_with_boto3(client: Any, ref: ObjectRef, offset: int, etag: str | None) -> OpenObject:  # noqa: ANN401 - aws.py
-    options = {"VersionId": ref.version_id, "IfMatch": etag, "Range": f"bytes={offset}-" if offset else None}
+def _open_with_boto3(client: Any, ref: ObjectRef, offset: int, etag: str | None, owner: str | None) -> OpenObject:  # noqa: ANN401 - aws.py
+    options = {
+        "VersionId": ref.version_id,
+        "IfMatch": etag,
+        "Range": f"bytes={offset}-" if offset else None,
+        "ExpectedBucketOwner": owner,
+    }
     wanted = {name: value for name, value in options.items() if value is not None}
     ends_at = time.monotonic() + aws.ANSWER_TIMEOUT_S
     answer = client.get_object(Bucket=ref.bucket, Key=ref.key, **wanted)

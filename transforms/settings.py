@@ -21,11 +21,27 @@ GIB = 1024 * MIB
 
 
 @dataclass(frozen=True, slots=True)
+class BackfillSettings:
+    """Which objects of buckets to list instead of waiting to be told of them."""
+
+    places: tuple[tuple[str, str], ...]
+    """(bucket, key prefix); an empty prefix is all of the bucket."""
+    since: datetime | None = None
+    """By the time of their last change: from this one on."""
+    until: datetime | None = None
+    """Before this one."""
+    share: tuple[int, int] = (1, 1)
+    """(2, 3) is the second of three equal parts of the keys, one for each process."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiveSettings:
     """How to poll, and what to let in."""
 
     queue_url: str
     region: str = "us-east-1"
+    queue_role_arn: str | None = None
+    """Assumed to ask SQS; None asks with the process's own credentials."""
     wait_time_s: int = 10
     receivers: int = 1
     buckets: tuple[str, ...] = ()
@@ -44,6 +60,8 @@ class ReceiveSettings:
     """How long one call of the source lasts before it defers; None lasts as long as the source."""
     max_messages: int | None = None
     """End after this many messages. None for no end."""
+    backfill: BackfillSettings | None = None
+    """Make the messages of a listing; None reads a queue."""
     replay: str | None = None
     """A pattern of files with recorded messages, in the place of a queue; `queue_url` then says so."""
     received_at: datetime | None = None
@@ -68,6 +86,10 @@ class FetchSettings:
     """How objects are fetched and how large they may be; sizes are inflated bytes."""
 
     region: str = "us-east-1"
+    source_role_arn: str | None = None
+    """Assumed to read source objects."""
+    expected_bucket_owner: str | None = None
+    """The account (12 digits) that source buckets must be of; None for any."""
     concurrency: int = 64
     in_memory_bytes: int = 4 * MIB
     max_read_bytes: int = 256 * MIB
@@ -75,6 +97,8 @@ class FetchSettings:
     content_budget_bytes: int = 32 * MIB
     """In-memory contents that may exist at once."""
     reprocess: bool = False
+    asks_ledger_always: bool = False
+    """Whether what is received for the first time may be done already: it comes of a listing, not of an event."""
     objects: str | None = None
     """A directory with the objects as files, in the place of S3."""
 
@@ -98,6 +122,8 @@ class WriteSettings:
     output: str = "output"
     dead_letters: str = "output/_dead_letters"
     region: str = "us-east-1"
+    output_role_arn: str | None = None
+    """Assumed where results or dead letters are on S3."""
     fsync: bool = False
     give_up_after: int = 5
     fates: Mapping[FailureKind, Fate] = field(default_factory=lambda: dict(DEFAULT_FATES))

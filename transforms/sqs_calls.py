@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def call(operation: str, region: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Call `operation` (`receive_message`, …) of SQS once; None if SQS refused, and so did nothing.
+def call(
+    operation: str, region: str, arguments: Mapping[str, Any], role_arn: str | None = None
+) -> dict[str, Any] | None:
+    """Call `operation` (`receive_message`, …) of SQS once, as `role_arn`; None if SQS refused, and so did nothing.
 
     Raises botocore's own errors where there is no answer, and `QueueError` where it makes no sense.
     """
-    client = aws.client("sqs", region)
-    credentials = aws.session(region).get_credentials()
+    client = aws.client("sqs", region, role_arn=role_arn)
+    credentials = aws.session(region, role_arn).get_credentials()
     if credentials is None:
         raise NoCredentialsError
     headers = {

@@ -42,6 +42,7 @@ PERMANENT_CODES: Mapping[str, str] = {
     "UnsupportedOperation": "this endpoint does not offer it",
 }
 """Asking again cannot help; this does. Not here: throttling, and expired credentials, which may be renewed."""
+_CHECK_TRUST = "allow the job's own role sts:AssumeRole on it, and name that role in its trust policy"
 _QUOTES_REQUEST = frozenset({"IncompleteSignature", "InvalidSignature", "SignatureDoesNotMatch"})
 """Their messages repeat what was signed, session token included."""
 _NOT_MENTIONED = {"Code": "NotMentioned"}
@@ -59,11 +60,12 @@ _PASSWORD = re.compile(r"//[^/\s]*@")
 class SqsQueue:
     """One queue. Safe to call from several threads. Pickles: the client is the process's, made at the first call."""
 
-    def __init__(self, url: str, region: str) -> None:
-        """Raises `UserError` for what is no URL of a standard queue."""
+    def __init__(self, url: str, region: str, role_arn: str | None = None) -> None:
+        """`role_arn` is assumed to ask it. Raises `UserError` for what is no URL of a standard queue."""
         check_queue_url(url)
         self.url = url
         self._region = region
+        self._role_arn = role_arn
 
     def receive(self, *, max_messages: int, wait_s: int, visibility_timeout_s: int) -> list[Message]:
         """Long-poll, as `Queue` says; once: an answer that was lost hides messages, and a drain must wait for them."""
@@ -101,13 +103,17 @@ class SqsQueue:
         attributes: dict[str, str] = answer.get("Attributes", {})
         return attributes
 
+    def has_more(self) -> bool:
+        """Nobody knows, so nothing is known to come."""
+        return False
+
     def _call_often(self, operation: str, *, attempts: int = aws.MAX_ATTEMPTS, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
         with self._explained():
-            answer = sqs_calls.call(operation, self._region, {"QueueUrl": self.url, **arguments})
+            answer = sqs_calls.call(operation, self._region, {"QueueUrl": self.url, **arguments}, self._role_arn)
         return self._call(operation, attempts=attempts, **arguments) if answer is None else answer
 
     def _call(self, operation: str, *, attempts: int = aws.MAX_ATTEMPTS, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
-        client = aws.client("sqs", self._region, attempts=attempts)
+        client = aws.client("sqs", self._region, role_arn=self._role_arn, attempts=attempts)
         with self._explained():
             call: Callable[..., Mapping[str, Any]] = getattr(client, operation)
             return call(QueueUrl=self.url, **arguments)
@@ -186,6 +192,8 @@ def _refused(error: ClientError, url: str, endpoint: str) -> QueueError:
     said = f": {without_secrets(message)}" if message and name not in _QUOTES_REQUEST else ""
     what_to_do = PERMANENT_CODES.get(name)
     advice = f"; {what_to_do}{_elsewhere(url, endpoint)}" if what_to_do else ""
+    if what_to_do and error.operation_name == "AssumeRole":  # STS was asked, not the queue
+        advice = f"; {_CHECK_TRUST if name == 'AccessDenied' else what_to_do}"
     detail = _shown(f"{code} from {error.operation_name}{said}")
     return QueueError(f"{detail}{advice}", code=code, permanent=what_to_do is not None)
 

@@ -59,15 +59,16 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.*", re.IGNORECASE | re.DOTALL)
 _OBSTORE_SCHEMES = frozenset({"gs", "az", "adl", "azure", "abfs", "abfss", "memory"})
 
 
-def open_store(location: str, *, region: str, fsync: bool = False) -> Store:
+def open_store(location: str, *, region: str, fsync: bool = False, role_arn: str | None = None) -> Store:
     """Open a directory (a path or a `file://` URL), `s3://bucket/prefix`, or another URL that obstore knows.
 
     Asks nobody yet but boto3's credential chain. `region` is where an S3 bucket is looked for first; `fsync` is for
-    directories. Raises `UserError`: not a location, or nothing to sign requests with.
+    directories; `role_arn` is assumed to write to S3. Raises `UserError`: not a location, or nothing to sign requests
+    with.
     """
     place = aws.s3_place(location)
     if place:
-        return _open_s3(location, *place, region)
+        return _open_s3(location, *place, region, role_arn)
     url = _URL.fullmatch(location)
     if url is None:
         return DirectoryStore(Path(location).expanduser().absolute(), fsync=fsync)
@@ -101,14 +102,17 @@ def _local_path(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def _open_s3(url: str, bucket: str, prefix: str, region: str) -> Store:
+def _open_s3(url: str, bucket: str, prefix: str, region: str, role_arn: str | None) -> Store:
     if not bucket or (prefix and not survives_obstore(prefix)):
         raise UserError(
             f"{url} is not a place in S3: write s3://bucket or s3://bucket/prefix, without // . or .. in it."
         )
 
-    def move() -> S3Store | None:
-        found = find_region(bucket, region)
-        return None if found == region else open_bucket(bucket, found, prefix=prefix or None)
+    def opened(region: str) -> S3Store:
+        return open_bucket(bucket, region, prefix=prefix or None, role_arn=role_arn)
 
-    return RemoteStore(url, open_bucket(bucket, region, prefix=prefix or None), move=move)
+    def move() -> S3Store | None:
+        found = find_region(bucket, region, role_arn=role_arn)
+        return None if found == region else opened(found)
+
+    return RemoteStore(url, opened(region), move=move)

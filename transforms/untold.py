@@ -9,8 +9,8 @@ from botocore.exceptions import CredentialRetrievalError, HTTPClientError
 _SIGNED = re.compile(r"AWS4-|Credential=|Signature=|Authorization:|security-token|X-Amz-", re.IGNORECASE)
 _OPAQUE = re.compile(r"\b[0-9a-f]{64}\b|[A-Za-z0-9+/=]{100,}", re.IGNORECASE)
 """Signatures, and session tokens, which have hundreds of characters."""
-_PROVIDER = re.compile(r"credential provider: (\w+)")
-"""Where obstore says what the source of its credentials raised, and after it whatever that says."""
+_PROVIDER = re.compile(r"credential provider: (\w+)(?:: An error occurred \((\w+)\) when calling the (AssumeRole) )?")
+"""Where obstore says what the source of its credentials raised, and after it whatever that says; STS's code is told."""
 
 
 def without_secrets(message: str) -> str:
@@ -30,4 +30,7 @@ def told(error: Exception) -> str:
         return f"the HTTP client failed with {type(error.kwargs.get('error')).__name__}"
     text = str(error)
     raised = _PROVIDER.search(text)
-    return f"the source of the AWS credentials failed with {raised[1]}" if raised else text
+    if raised is None:
+        return text
+    refused = f" ({raised[2]} from {raised[3]})" if raised[3] else ""
+    return f"the source of the AWS credentials failed with {raised[1]}{refused}"

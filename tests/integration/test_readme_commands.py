@@ -14,6 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,46 @@ def test_run_local_prints_what_the_readme_shows(tmp_path: Path) -> None:
     for line in shown.splitlines()[1:]:
         if line.strip() not in {"", "…"}:
             assert _without_what_changes(line, tmp_path) in printed, done.stdout
+
+
+CALLER = "arn:aws:sts::123456789012:assumed-role/acme-logs-job/i-0123456789abcdef0"
+
+
+def _check(set_up: SetUp, endpoint: str, bucket: str, queue: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run `check` beside the reader's files, on a queue of the reader's region."""
+    region, url = set_up.variables["AWS_REGION"], set_up.variables["SQS_QUEUE_URL"].rpartition("/")[0]
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", "check", f"--bucket={bucket}", *options],
+        cwd=set_up.directory,
+        env=os.environ
+        | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+        | {"PYTHONPATH": str(ROOT), "SQS_QUEUE_URL": f"{url}/{queue}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_check_prints_what_the_readme_shows(set_up: SetUp, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line of it, over a queue that nobody has set up; over that of the readme all is ok."""
+    (shown,) = (b for b in blocks(README.section("Check before the first message"), "console") if " check " in b)
+    (function,) = (b for b in blocks(README.text, "python") if b.startswith("# my_logs.py\n"))
+    (set_up.directory / "my_logs.py").write_text(function, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    (log,) = (log for log in import_module("sample_logs").samples() if "web_0905Z" in log.key)
+    region = set_up.variables["AWS_REGION"]
+    s3, bucket = _client("s3", aws, region), set_up.variables["BUCKET"]
+    s3.create_bucket(Bucket="in-haste", CreateBucketConfiguration={"LocationConstraint": region})
+    _client("sqs", aws, region).create_queue(QueueName="in-haste")
+    for name in (bucket, "in-haste"):
+        s3.put_object(Bucket=name, Key=log.key, Body=log.body)
+
+    haste = _check(set_up, aws, "in-haste", "in-haste", "--processor=my_logs:error")
+    good = _check(set_up, aws, bucket, set_up.variables["QUEUE"], "--processor=my_logs:errors")
+
+    printed = haste.stdout.replace(aws, f"https://sqs.{region}.amazonaws.com").splitlines()
+    printed = [re.sub(r"arn:aws:sts::\d+:\S+", CALLER, line) for line in printed]
+    assert 2 == haste.returncode, haste.stderr
+    assert shown.splitlines()[1:] == printed
+    assert (0, "16 ok, 0 warnings, 0 problems") == (good.returncode, good.stdout.splitlines()[-1]), good.stdout

@@ -174,7 +174,7 @@ def test_the_same_name_in_another_region_is_another_bucket() -> None:
 
 def test_only_so_many_buckets_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever writes notifications can name as many as they like."""
-    monkeypatch.setattr(buckets, "open_bucket", lambda bucket, region: object())
+    monkeypatch.setattr(buckets, "open_bucket", lambda bucket, region, **_: object())
     opened = Buckets("eu-west-1")
     first = opened.store("first", "eu-west-1")
     for number in range(MAX_OPEN):
@@ -190,7 +190,7 @@ def test_where_a_bucket_was_found_counts_more_than_what_its_notification_says(
     """S3 itself said so."""
     opened = Buckets("eu-west-1")
     before = [opened.region("bucket"), opened.region("bucket", "eu-west-2")]
-    monkeypatch.setattr(buckets, "find_region", lambda bucket, region: "eu-west-3")
+    monkeypatch.setattr(buckets, "find_region", lambda bucket, region, **_: "eu-west-3")
 
     assert opened.is_elsewhere("bucket", "eu-west-2")
 
@@ -201,7 +201,7 @@ def test_where_a_bucket_was_found_counts_more_than_what_its_notification_says(
 
 def test_only_so_many_moved_buckets_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same."""
-    monkeypatch.setattr(buckets, "find_region", lambda bucket, region: "eu-west-3")
+    monkeypatch.setattr(buckets, "find_region", lambda bucket, region, **_: "eu-west-3")
     opened = Buckets("eu-west-1")
     for number in range(3 * MAX_OPEN):
         opened.is_elsewhere(f"bucket-{number}", "eu-west-1")

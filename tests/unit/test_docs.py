@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from pipeline.dead_letter_options import OWN
+from pipeline import check_options, dead_letter_options, record_options
 from pipeline.memory import peak_bytes
 from pipeline.options import Settings, options_markdown_table
 from tests.builders import a_delivery, an_object_ref
@@ -40,7 +40,16 @@ OF_OTHERS = {
     *("--runner", "--direct_num_workers", "--help"),  # Beam's
     *("--example", "--keep", "--output"),  # of ./run_local.sh
     "--accept",  # of tests/replay/check.sh
-    *("--endpoint-url", "--source-arn"),  # of the AWS CLI
+    *(
+        "--endpoint-url",
+        "--source-arn",
+        "--queue-url",
+        "--queue-name",
+        "--region",
+        "--attributes",
+        "--bucket",
+        "--notification-configuration",
+    ),  # of the AWS CLI
     *(
         "--only",
         "--objects",
@@ -150,7 +159,9 @@ def test_nothing_is_left_to_be_filled_in(page: Page) -> None:
 @every_page
 def test_every_option_that_a_page_names_exists(page: Page) -> None:
     """Renaming an option renames it everywhere."""
-    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table())) | {option.flag for option in OWN.values()}
+    ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table()))
+    commands = (check_options, dead_letter_options, record_options)
+    ours |= {option.flag for module in commands for option in module.OWN.values()}
     prose = re.sub(r"^```bash\n.*?^```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
 
     named = set(re.findall(r"(?<![\w\-#])--[a-z][a-z0-9_-]*[a-z0-9]", prose))

@@ -221,8 +221,13 @@ def test_two_variables_that_name_different_queues_are_refused() -> None:
                 "SQS hides a message for 43200 seconds in all"
             ),
         ),
+        (
+            ["--metrics_address=0.0.0.0"],
+            "--metrics_address is 0.0.0.0, but nothing is served there; add --metrics_port",
+        ),
+        (["--metrics_port=65536"], "--metrics_port is 65536; this job allows 0 to 65535"),
         (["--idle_s=5"], "--idle_s is 5, but nothing is drained; add --drain"),
-        (["--strict"], "--strict judges a job that ends; add --drain, --replay or --max_messages"),
+        (["--strict"], "--strict judges a job that ends; add --drain, --replay, --backfill or --max_messages"),
         (
             ["--pipelines=2", "--max_messages=9"],
             "--pipelines is 2 and --max_messages is 9; each pipeline counts its own messages, so choose one of the two",
@@ -450,3 +455,52 @@ def test_settings_reach_other_processes() -> None:
     settings = _parse("--fate=object_gone=ignore", "--buckets=a")
 
     assert settings == pickle.loads(pickle.dumps(settings))  # noqa: S301 - our own
+
+
+ROLE = "arn:aws:iam::123456789012:role/teams/logs/reader"
+
+
+def test_each_role_is_for_its_own_service() -> None:
+    """One account may own the queue, another the objects, a third the results."""
+    roles = {name: f"{ROLE}-{name}" for name in ("queue", "source", "output")}
+
+    settings = _parse(*(f"--{name}_role_arn={arn}" for name, arn in roles.items()), "--output=s3://results")
+
+    assert roles == {
+        "queue": settings.receive.queue_role_arn,
+        "source": settings.fetch.source_role_arn,
+        "output": settings.write.output_role_arn,
+    }
+    assert settings == pickle.loads(pickle.dumps(settings))  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("arn", ["reader", "arn:aws:iam::123:role/reader", "arn:aws:iam::123456789012:user/reader"])
+def test_what_is_no_arn_of_a_role_is_refused(arn: str) -> None:
+    """STS would say so at the first message, in words of its own."""
+    expected = f"--queue_role_arn is {arn!r}; it must be the ARN of a role like arn:aws:iam::123456789012:role/NAME"
+
+    assert expected == _refusal(f"--queue_role_arn={arn}")
+
+
+@pytest.mark.parametrize(
+    "arn", [ROLE, "arn:aws-us-gov:iam::123456789012:role/a", "arn:aws-cn:iam::123456789012:role/a+=,.@-_"]
+)
+def test_roles_of_every_partition_are_taken(arn: str) -> None:
+    """With paths, and every character that IAM allows."""
+    assert arn == _parse(f"--queue_role_arn={arn}").receive.queue_role_arn
+
+
+def test_a_role_for_results_that_go_to_no_bucket_is_refused() -> None:
+    """It would be assumed for nothing."""
+    expected = f"--output_role_arn is {ROLE}, but neither --output nor --dead_letters is on S3"
+
+    assert expected == _refusal(f"--output_role_arn={ROLE}")
+    assert ROLE == _parse(f"--output_role_arn={ROLE}", "--dead_letters=s3://letters").write.output_role_arn
+
+
+def test_the_expected_owner_is_an_account() -> None:
+    """Twelve digits, zeros in front included."""
+    expected = "--expected_bucket_owner is '12345'; it must be the 12 digits of an AWS account"
+
+    assert expected == _refusal("--expected_bucket_owner=12345")
+    assert "001234567890" == _parse("--expected_bucket_owner=001234567890").fetch.expected_bucket_owner

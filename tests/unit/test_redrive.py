@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline import dead_letter_options
 from pipeline import redrive as command
 from pipeline.dead_letter_options import Asked
 from pipeline.redrive import redrive
@@ -131,12 +132,13 @@ def test_a_dry_run_changes_nothing(queue: FakeQueue, caplog: pytest.LogCaptureFi
     [
         (QUEUE_URL.replace("5000", "6000"), ["a.json"]),
         ("", ["a.json"]),
+        ("backfill:s3://logs/", ["a.json"]),
         ("http://localhost:5000/123456789012/another", []),
         ("http://[", []),
     ],
 )
 def test_dead_letters_of_another_queue_are_left_alone(queue: FakeQueue, came_from: str, sent: list[str]) -> None:
-    """Two jobs may share a place; a host may have another name, and a replay has no queue."""
+    """Two jobs may share a place; a host may have another name, and a listing or a replay has no queue."""
     store = _a_store("a.json", queue_url=came_from)
 
     assert 0 == redrive(ASKED, DeadLetterBox(store), queue)
@@ -159,3 +161,15 @@ def test_it_needs_a_queue() -> None:
     """As the job does."""
     with pytest.raises(UserError, match="There is no queue to send to"):
         command.main([], {})
+
+
+def test_it_acts_as_the_roles_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue's to send, the output's to read and delete."""
+    monkeypatch.setattr(dead_letter_options, "configure", lambda *_: None)
+    role = "arn:aws:iam::123456789012:role"
+
+    asked = dead_letter_options.parse_redrive(
+        [f"--queue_url={QUEUE_URL}", f"--queue_role_arn={role}/q", f"--output_role_arn={role}/o"], {}
+    )
+
+    assert (f"{role}/q", f"{role}/o") == (asked.queue_role_arn, asked.output_role_arn)

@@ -304,7 +304,7 @@ def test_a_receive_is_tried_once_and_everything_else_again(monkeypatch: pytest.M
         def __getattr__(self, operation: str) -> Any:  # noqa: ANN401 - any operation
             return lambda **_: {"Successful": [{"Id": "0"}]}
 
-    def client(service: str, region: str, *, attempts: int) -> _Client:
+    def client(service: str, region: str, *, role_arn: str | None = None, attempts: int) -> _Client:
         asked.append(attempts)
         return _Client()
 

@@ -71,3 +71,13 @@ def test_what_a_source_of_credentials_printed_is_not_told_where_obstore_passes_i
     explained = explain(error, "s3://b/k")
 
     assert "s3://b/k: the source of the AWS credentials failed with CredentialRetrievalError" == explained.detail
+
+
+def test_of_a_role_that_cannot_be_assumed_the_code_is_told() -> None:
+    """And nothing else of what STS said."""
+    error = UnauthenticatedError(
+        "External AWS credential provider: ClientError: An error occurred (AccessDenied) when calling the AssumeRole "
+        "operation: hunter2"
+    )
+
+    assert "the source of the AWS credentials failed with ClientError (AccessDenied from AssumeRole)" == told(error)
