@@ -76,12 +76,14 @@ def test_the_processor_comes_first_on_its_page_and_has_at_most_forty_lines(name:
 
 
 def test_the_index_has_a_line_for_every_example() -> None:
-    """With the command that runs it."""
+    """With the command that runs it; `./run_local.sh --help` names it too."""
     index = (EXAMPLES_DIRECTORY / "README.md").read_text(encoding="utf-8")
+    usage = (EXAMPLES_DIRECTORY.parent / "run_local.sh").read_text(encoding="utf-8")
 
     for name in PAGES:
         assert f"[{name}.py]({name}.py)" in index
         assert f"`./run_local.sh --example {name}`" in index
+        assert name in usage
     assert len(EXAMPLES) == len(listing())
 
 
