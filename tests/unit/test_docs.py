@@ -59,7 +59,7 @@ OF_OTHERS = {
         "--rm",
     ),  # of Docker
     *("--build-arg", "--network"),  # the same
-    *("--keep", "--output"),  # of ./run_local.sh
+    *("--example", "--keep", "--output"),  # of ./run_local.sh
     "--accept",  # of tests/replay/check.sh
     *(
         "--endpoint-url",
