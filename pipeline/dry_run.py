@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import progress, runners, start_up
 from pipeline.outside import Outside
+from pipeline.ways import Listed
 from transforms import process_wide
 from transforms.events import EVENTS
 from transforms.failures import FinishedKind, UserError, WriteFailedError
@@ -48,7 +49,7 @@ def run(settings: Settings, beam_args: Sequence[str], outside: Outside | None = 
     judge = _Judge(settings, outside)
     try:
         with (
-            progress.shown(settings, workers_here=True, done=lambda _: objects["listed"]),
+            progress.shown(Listed(lambda _: objects["listed"]), log_format=settings.run.log_format),
             ThreadPoolExecutor(settings.fetch.concurrency) as pool,
         ):
             for batch in _batches(queue):

@@ -16,6 +16,7 @@ from pipeline.backfill_options import with_share
 from pipeline.flow import build
 from pipeline.observing import observed
 from pipeline.outside import Outside
+from pipeline.ways import way_of
 from transforms import process_wide
 from transforms.consumers import GAVE_UP
 from transforms.events import DOORS, EVENTS
@@ -61,8 +62,11 @@ def _run_to_the_end(plan: Plan, outside: Outside, worker: Worker | None, ended: 
     if worker:
         worker.started(STOP)
     log.info("started: %s", _described(plan.settings))
+    pipelines = worker.pipelines if worker else 1
+    # Elsewhere the counters are not this process's.
+    way = way_of(plan.settings, outside.queue, ended, pipelines=pipelines) if plan.workers_here else None
     try:
-        with progress.shown(plan.settings, workers_here=plan.workers_here):
+        with progress.shown(way, log_format=plan.settings.run.log_format, alone=pipelines == 1):
             return _run(plan, outside)
     except KeyboardInterrupt:  # only where signals are not ours: the workers are elsewhere
         if plan.job_here:

@@ -1,4 +1,4 @@
-"""How far a backfill is: a bar where a person watches, a log line now and then elsewhere."""
+"""How far a job is that ends by itself: a bar where a person watches, a log line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from transforms.events import DOORS, EVENTS
-from transforms.failures import FinishedKind
-from transforms.records import Door
+from transforms.events import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from pipeline.options import Settings
+    from pipeline.ways import Way
 
 log = logging.getLogger(__name__)
 
@@ -31,74 +29,76 @@ WINDOW_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What was listed and what of it is done, at one moment."""
+    """What is done, and of how much, at one moment."""
 
     done: int
-    listed: int
+    total: int | None
+    """Known by now; None where nobody knows."""
     is_complete: bool
-    """Nothing more will be listed."""
+    """The total will not grow."""
     rate: float = 0.0
-    """Objects done in a second, lately."""
+    """Done in a second, lately."""
+    what: str = "objects listed"
 
     @property
     def left_s(self) -> float | None:
         """How long the rest takes at this rate; None as long as nobody can know."""
-        if not self.is_complete or not self.rate:
+        if not self.is_complete or not self.rate or self.total is None:
             return None
-        return (self.listed - self.done) / self.rate
+        return max(0, self.total - self.done) / self.rate
 
     def __str__(self) -> str:
         """Say it in a line."""
-        percent = f" ({100 * self.done // self.listed}%)" if self.is_complete and self.listed else ""
+        if self.total is None:
+            return f"{self.done:,} {self.what} done, {self.rate:,.0f}/s"
+        percent = f" ({100 * self.done // self.total}%)" if self.is_complete and self.total else ""
         so_far = "" if self.is_complete else " so far"
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
-        return f"{self.done:,} done of {self.listed:,} objects listed{so_far}{percent}, {self.rate:,.0f}/s{left}"
+        return f"{self.done:,} done of {self.total:,} {self.what}{so_far}{percent}, {self.rate:,.0f}/s{left}"
 
 
 class Pace:
     """Looks at the counters now and then, and knows the rate between looks."""
 
-    def __init__(self, done: Callable[[Mapping[str, int]], int], clock: Callable[[], float] = time.monotonic) -> None:
-        """`done` finds in all counters how many objects are done."""
-        self._done = done
+    def __init__(self, way: Way, clock: Callable[[], float] = time.monotonic) -> None:
+        """`way` says what is done, and of how much."""
+        self._way = way
         self._clock = clock
         self._looks: deque[tuple[float, int]] = deque([(clock(), 0)])
 
     def look(self) -> Progress:
         """Answer how far it is now."""
-        counts, now = EVENTS.counts(), self._clock()
-        done = self._done(counts)
-        self._looks.append((now, done))
-        while len(self._looks) > 2 and self._looks[1][0] <= now - WINDOW_S:  # noqa: PLR2004 - one to begin, one to end
+        now, at = self._way.now(EVENTS.counts()), self._clock()
+        self._looks.append((at, now.done))
+        while len(self._looks) > 2 and self._looks[1][0] <= at - WINDOW_S:  # noqa: PLR2004 - one to begin, one to end
             self._looks.popleft()
         began_at, before = self._looks[0]
-        rate = (done - before) / (now - began_at) if now > began_at else 0.0
-        return Progress(done, counts["listed"], bool(counts["listing_complete"]), rate)
+        return replace(now, rate=(now.done - before) / (at - began_at)) if at > began_at else now
 
 
 @contextmanager
-def shown(
-    settings: Settings, *, workers_here: bool, done: Callable[[Mapping[str, int]], int] | None = None
-) -> Iterator[None]:
-    """Show how far a backfill of this process is for as long as the `with` lasts, and tell at its end what was listed.
+def shown(way: Way | None, *, log_format: str, alone: bool = True) -> Iterator[None]:
+    """Show how far it is for as long as the `with` lasts, and tell at its end what `way` sums up; nothing without one.
 
-    Nothing, where there is no backfill or another process counts. Several processes would write over each other's
-    bars, so they write lines.
+    Not `alone`: several processes would write over each other's bars, so they write lines.
     """
-    backfill = settings.receive.backfill
-    if backfill is None or not workers_here:
+    if way is None:
         yield
         return
-    pace, ended = Pace(done or _settled), threading.Event()
-    watched = _is_watched() and settings.run.log_format == "text" and backfill.share[1] == 1
-    teller = threading.Thread(target=_draw if watched else _tell, args=(pace, ended), name="progress", daemon=True)
+    pace, ended = Pace(way), threading.Event()
+    watched = _is_watched() and log_format == "text" and alone
+    teller = threading.Thread(
+        target=_draw if watched else _tell, args=(way.name, pace, ended), name="progress", daemon=True
+    )
     teller.start()
     try:
         yield
     finally:
         ended.set()
         teller.join()
-        log.info("backfill: %s", _listed(EVENTS.counts()))
+        summary = way.summary(EVENTS.counts())
+        if summary:
+            log.info("%s: %s", way.name, summary)
 
 
 def _is_watched() -> bool:
@@ -114,33 +114,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _settled(counts: Mapping[str, int]) -> int:
-    return sum(counts[door] for door in DOORS if door is not Door.RETURNED)
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    listed = f"{counts['listed']:,} objects listed ({counts['listed_bytes']:,} bytes)"
-    if not counts["listing_complete"]:
-        listed += " and not all of them"
-    parts = {
-        "had a result": counts[FinishedKind.ALREADY_FINISHED],
-        "filtered": counts[FinishedKind.FILTERED],
-        "outside --since and --until": counts["outside_time"],
-        "directory markers": counts["directory_markers"],
-    }
-    return ", ".join([listed, *(f"{number:,} {name}" for name, number in parts.items() if number)])
-
-
-def _draw(pace: Pace, ended: threading.Event) -> None:
+def _draw(name: str, pace: Pace, ended: threading.Event) -> None:
     from pipeline.progress_bar import draw  # noqa: PLC0415 - imports rich, a tenth of a second for who watches
 
-    draw(pace.look, ended)
+    draw(name, pace.look, ended)
 
 
-def _tell(pace: Pace, ended: threading.Event) -> None:
+def _tell(name: str, pace: Pace, ended: threading.Event) -> None:
     while not ended.wait(LINE_S):
         progress = pace.look()
-        fields = {"done": progress.done, "listed": progress.listed, "listing_complete": progress.is_complete}
+        fields = {"done": progress.done, "total": progress.total, "total_is_complete": progress.is_complete}
         log.info(
-            "backfill: %s", progress, extra={"fields": fields | {"rate": progress.rate, "left_s": progress.left_s}}
+            "%s: %s", name, progress, extra={"fields": fields | {"rate": progress.rate, "left_s": progress.left_s}}
         )

@@ -1,4 +1,4 @@
-"""The bar of a backfill at the foot of a terminal, below the lines of the log."""
+"""The bar of a job at the foot of a terminal, below the lines of the log."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LOOK_S = 0.25
 """Between two looks at the counters."""
 
 
-def draw(look: Callable[[], progress.Progress], ended: threading.Event) -> None:
+def draw(name: str, look: Callable[[], progress.Progress], ended: threading.Event) -> None:
     """Draw on standard error until `ended`; then it is gone, and the log goes where it went before."""
     terminal, console = sys.stderr, Console(stderr=True)
     bar = Progress(
-        TextColumn("backfill"),
+        TextColumn(name, markup=False),
         BarColumn(bar_width=30),
         TextColumn("{task.description}", markup=False),
         console=console,
@@ -42,7 +42,7 @@ def draw(look: Callable[[], progress.Progress], ended: threading.Event) -> None:
         task = bar.add_task("", total=None)
         while not ended.wait(LOOK_S):
             now = look()
-            total = now.listed if now.is_complete else None
+            total = now.total if now.is_complete else None
             bar.update(task, completed=now.done, total=total, description=str(now), refresh=True)
 
 

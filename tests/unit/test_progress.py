@@ -1,4 +1,4 @@
-"""What a person, and what a log, is told of a backfill."""
+"""What a person, and what a log, is told of a job that ends by itself."""
 
 from __future__ import annotations
 
@@ -11,25 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import progress, progress_bar
-from pipeline.options import RunSettings, Settings
 from pipeline.progress import Pace, Progress, duration, shown
-from tests.builders import QUEUE_URL
 from tests.command import until
 from tests.fakes import FakeClock
 from transforms.events import EVENTS
-from transforms.failures import FinishedKind
-from transforms.records import Door
-from transforms.settings import BackfillSettings, ReceiveSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-PLACES = (("logs", ""),)
-
-
-def _settings(*, share: tuple[int, int] = (1, 1), log_format: str = "text") -> Settings:
-    receive = ReceiveSettings(QUEUE_URL, backfill=BackfillSettings(PLACES, share=share))
-    return Settings(receive, run=RunSettings(log_format=log_format))
+    from collections.abc import Callable, Mapping
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +39,11 @@ def _all_lines(caplog: pytest.LogCaptureFixture) -> None:
         ),
         (Progress(0, 10, is_complete=True), "0 done of 10 objects listed (0%), 0/s"),
         (Progress(0, 0, is_complete=True), "0 done of 0 objects listed, 0/s"),
+        (Progress(7000, None, is_complete=False, rate=30, what="messages"), "7,000 messages done, 30/s"),
+        (
+            Progress(10, 20, is_complete=True, rate=1, what="messages or so"),
+            "10 done of 20 messages or so (50%), 1/s, 10 s left",
+        ),
     ],
 )
 def test_a_line_says_what_is_known(now: Progress, line: str) -> None:
@@ -67,10 +60,22 @@ def test_a_duration_has_its_two_largest_parts(seconds: float, text: str) -> None
     assert text == duration(seconds)
 
 
+class _Done:
+    """A way of which the counters say what is done."""
+
+    name = "way"
+
+    def now(self, counts: Mapping[str, int]) -> Progress:
+        return Progress(counts["done"], None, is_complete=False)
+
+    def summary(self, counts: Mapping[str, int]) -> str:
+        return f"{counts['done']} in all" if counts["done"] else ""
+
+
 def test_the_rate_is_that_of_the_last_minute() -> None:
     """An hour of waiting before does not lower it."""
     clock = FakeClock()
-    pace = Pace(lambda counts: counts["done"], clock)
+    pace = Pace(_Done(), clock)
     rates = []
     for done in (0, 0, 60, 600, 600):
         EVENTS.count("done", done)
@@ -82,14 +87,16 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
 
 def test_a_rate_needs_time() -> None:
     """At the first moment there is none."""
-    assert 0 == Pace(lambda counts: 5, FakeClock()).look().rate
+    EVENTS.count("done", 5)
+
+    assert 0 == Pace(_Done(), FakeClock()).look().rate
 
 
 # ── where it is told
 
 
-def _told_by(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Answer how a backfill with these settings is shown, where standard error is a terminal."""
+def _told_by(monkeypatch: pytest.MonkeyPatch, *, log_format: str = "text", alone: bool = True) -> list[str]:
+    """Answer how it is shown, where standard error is a terminal."""
     told: list[str] = []
 
     class _Terminal(io.StringIO):
@@ -97,9 +104,9 @@ def _told_by(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return True
 
     monkeypatch.setattr(sys, "stderr", _Terminal())
-    monkeypatch.setattr(progress, "_draw", lambda pace, ended: told.append("bar"))
-    monkeypatch.setattr(progress, "_tell", lambda pace, ended: told.append("lines"))
-    with shown(settings, workers_here=True):
+    monkeypatch.setattr(progress, "_draw", lambda name, pace, ended: told.append("bar"))
+    monkeypatch.setattr(progress, "_tell", lambda name, pace, ended: told.append("lines"))
+    with shown(_Done(), log_format=log_format, alone=alone):
         assert until(lambda: bool(told))
     return told
 
@@ -107,16 +114,16 @@ def _told_by(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_person_sees_a_bar_and_everybody_else_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several processes would write over each other's bars."""
     monkeypatch.setenv("TERM", "xterm")
-    assert ["bar"] == _told_by(_settings(), monkeypatch)
-    assert ["lines"] == _told_by(_settings(share=(1, 2)), monkeypatch)
-    assert ["lines"] == _told_by(_settings(log_format="json"), monkeypatch)
+    assert ["bar"] == _told_by(monkeypatch)
+    assert ["lines"] == _told_by(monkeypatch, alone=False)
+    assert ["lines"] == _told_by(monkeypatch, log_format="json")
     monkeypatch.setenv("TERM", "dumb")
-    assert ["lines"] == _told_by(_settings(), monkeypatch)
+    assert ["lines"] == _told_by(monkeypatch)
 
 
-def test_a_job_that_lists_nothing_or_works_elsewhere_has_no_progress(caplog: pytest.LogCaptureFixture) -> None:
-    """Its counters are not here."""
-    with shown(Settings(ReceiveSettings(QUEUE_URL)), workers_here=True), shown(_settings(), workers_here=False):
+def test_a_job_without_an_end_has_no_progress(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor has one whose workers are elsewhere: their counters are not here."""
+    with shown(None, log_format="text"):
         pass
 
     assert [] == caplog.messages
@@ -125,32 +132,25 @@ def test_a_job_that_lists_nothing_or_works_elsewhere_has_no_progress(caplog: pyt
 def test_a_log_gets_a_line_now_and_then_and_the_sum_at_the_end(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With fields for machines; what goes back is not done."""
+    """With fields for machines."""
     monkeypatch.setattr(progress, "LINE_S", 0.01)
-    counts = {Door.STORED: 2, Door.IGNORED: 3, Door.SET_ASIDE: 1, Door.RETURNED: 5, "listed": 12, "listed_bytes": 3000}
-    counts |= {FinishedKind.ALREADY_FINISHED: 2, FinishedKind.FILTERED: 1, "outside_time": 4, "directory_markers": 1}
-    for name, amount in counts.items():
-        EVENTS.count(name, amount)
+    EVENTS.count("done", 6)
 
-    with shown(_settings(), workers_here=True):
+    with shown(_Done(), log_format="json"):
         assert until(lambda: bool(caplog.messages))
-        EVENTS.count("listing_complete")
 
-    assert caplog.messages[0].startswith("backfill: 6 done of 12 objects listed so far, ")
+    assert caplog.messages[0].startswith("way: 6 objects listed done, ")
     fields = caplog.records[0].__dict__["fields"]
-    assert (6, 12, False, None) == tuple(fields[name] for name in ("done", "listed", "listing_complete", "left_s"))
-    assert (
-        "backfill: 12 objects listed (3,000 bytes), 2 had a result, 1 filtered, 4 outside --since and --until, "
-        "1 directory markers"
-    ) == caplog.messages[-1]
+    assert (6, None, False, None) == tuple(fields[name] for name in ("done", "total", "total_is_complete", "left_s"))
+    assert "way: 6 in all" == caplog.messages[-1]
 
 
-def test_a_listing_that_was_cut_short_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Its sum is not the whole."""
-    with shown(_settings(), workers_here=True):
+def test_where_there_is_nothing_to_sum_up_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The job's own summary says the rest."""
+    with shown(_Done(), log_format="text"):
         pass
 
-    assert ["backfill: 0 objects listed (0 bytes) and not all of them"] == caplog.messages
+    assert [] == caplog.messages
 
 
 # ── the bar
@@ -174,7 +174,7 @@ def draws(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Progress]], str]:
         handler = logging.StreamHandler(terminal)
         logging.getLogger().addHandler(handler)
         try:
-            progress_bar.draw(looks.pop, _Ended(looks))  # type: ignore[arg-type]
+            progress_bar.draw("backfill", looks.pop, _Ended(looks))  # type: ignore[arg-type]
             logging.getLogger().info("after")
         finally:
             logging.getLogger().removeHandler(handler)
