@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,11 @@ from pipeline.worker import Worker
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from pipeline.accounts import View
+    from pipeline.options import Settings
 
 COMMANDS = {
     "check": "pipeline.check",
@@ -45,17 +50,29 @@ def _run_job(argv: Sequence[str]) -> int:
     settings, beam_args = parse(argv, os.environ)
     worker = Worker.of(os.environ)
     configure(settings.run.log_level, settings.run.log_format, pipeline=worker.name if worker else "")
+    if settings.run.dry_run:
+        from pipeline import dry_run  # noqa: PLC0415 - as below
+
+        return dry_run.run(settings, beam_args)
     if settings.run.runner in IN_PROCESS and settings.run.pipelines and not worker:
         command = [sys.executable, "-m", "pipeline", *argv, "--pipelines=0"]
-        return Supervisor(
+        supervisor = Supervisor(
             command,
             settings.run.pipelines,
             is_bounded=settings.is_bounded,
             drain_timeout_s=settings.leases.drain_timeout_s,
-        ).run()
+            is_observed=bool(settings.run.metrics_port),
+        )
+        with _served(settings, supervisor.look):
+            return supervisor.run()
     from pipeline.job import run  # noqa: PLC0415 - imports Beam, a second that `--help` and a typing error need not wait
 
     return run(settings, beam_args, worker=worker)
+
+
+def _served(settings: Settings, look: Callable[[], Sequence[View]]) -> AbstractContextManager[object]:
+    """Serve the pipelines' metrics meanwhile, if that is asked for; imported only then. Raises `UserError`."""
+    return import_module("pipeline.web").Web(settings, look) if settings.run.metrics_port else nullcontext()
 
 
 if __name__ == "__main__":

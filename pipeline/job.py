@@ -10,8 +10,10 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import last_moment, one_core, runners, signals, start_up
+from pipeline import last_moment, one_core, progress, runners, signals, start_up
+from pipeline.backfill_options import with_share
 from pipeline.flow import build
+from pipeline.observing import observed
 from pipeline.outside import Outside
 from transforms import process_wide
 from transforms.consumers import GAVE_UP
@@ -40,7 +42,7 @@ def run(
 
     `worker` speaks with the supervisor, where there is one.
     """
-    plan, ended = runners.plan(settings, beam_args), threading.Event()
+    plan, ended = runners.plan(with_share(settings, worker), beam_args), threading.Event()
     outside = outside or Outside.of(plan.settings)
     start_up.check(plan.settings, outside, workers_here=plan.workers_here)
     if plan.workers_here:
@@ -48,11 +50,17 @@ def run(
         last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)
         if not plan.settings.run.all_cores:
             one_core.keep(worker.number if worker else 0, ended)
+    with observed(plan.settings, outside, worker, workers_here=plan.workers_here):
+        return _run_to_the_end(plan, outside, worker, ended)
+
+
+def _run_to_the_end(plan: Plan, outside: Outside, worker: Worker | None, ended: threading.Event) -> int:
     if worker:
         worker.started(STOP)
     log.info("started: %s", _described(plan.settings))
     try:
-        return _run(plan, outside)
+        with progress.shown(plan.settings, workers_here=plan.workers_here):
+            return _run(plan, outside)
     except KeyboardInterrupt:  # only where signals are not ours: the workers are elsewhere
         log.warning("left; the job goes on where it runs")
         return LEFT

@@ -16,6 +16,7 @@ from pipeline.option_kinds import (
     NAMES,
     NUMBER,
     ROLE,
+    S3_PLACES,
     TEXT,
     TEXTS,
     Bounds,
@@ -28,6 +29,7 @@ from transforms.settings import GIB, MIB
 SQS_MAX_WAIT_S = 20
 SQS_MAX_IN_FLIGHT = 120_000
 MAX_PIPELINES = 64
+MAX_PORT = 65_535
 IN_PROCESS = ("DirectRunner", "FnApiRunner")
 """Runners whose whole job is in one process of ours."""
 RUNNERS = ("DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner", "SparkRunner")
@@ -38,9 +40,37 @@ OPTIONS = (
         "Receive",
         TEXT,
         "The SQS queue to read. SQS_QUEUE_URL says it too. Standard queues only: S3 cannot notify a FIFO queue.",
-        default_is="none: it must be given",
+        default_is="none: it must be given, unless --backfill is",
         metavar="URL",
         targets=("receive.queue_url",),
+    ),
+    Option(
+        "backfill",
+        "Receive",
+        S3_PLACES,
+        "Process what is in a bucket already, repeatable: every object whose key begins with the prefix, by a listing "
+        "instead of a queue. What has a result is skipped, so that an interrupted one goes on where it was. Ends when "
+        "nothing is left.",
+        default=(),
+        default_is="none: a queue is read",
+        metavar="S3://BUCKET/PREFIX",
+    ),
+    Option(
+        "since",
+        "Receive",
+        MOMENT,
+        "With --backfill: objects that were last changed at this time or later, UTC.",
+        default_is="from the first on",
+        metavar="TIME",
+    ),
+    Option(
+        "until",
+        "Receive",
+        MOMENT,
+        "With --backfill: objects that were last changed before this time, UTC: when the queue began to be notified, "
+        "for example.",
+        default_is="up to the last",
+        metavar="TIME",
     ),
     Option(
         "queue_role_arn",
@@ -407,11 +437,19 @@ OPTIONS = (
         targets=("receive.max_messages",),
     ),
     Option(
+        "dry_run",
+        "Run",
+        FLAG,
+        "With --backfill: say how many objects and bytes there are and how much is left to do, and do nothing.",
+        default=False,
+        targets=("run.dry_run",),
+    ),
+    Option(
         "strict",
         "Run",
         FLAG,
-        "With --drain, --replay or --max_messages: exit with 1 if anything was set aside or left. Off, because a dead "
-        "letter is a regular end of a message.",
+        "With --drain, --replay, --backfill or --max_messages: exit with 1 if anything was set aside or left. Off, "
+        "because a dead letter is a regular end of a message.",
         default=False,
         targets=("run.strict",),
     ),
@@ -423,6 +461,27 @@ OPTIONS = (
         "on one. For a function that computes in native threads of its own (pyarrow, numpy). Linux only.",
         default=False,
         targets=("run.all_cores",),
+    ),
+    Option(
+        "metrics_port",
+        "Run",
+        INTEGER,
+        "Serve /metrics for Prometheus, /healthz and /readyz at this port, all pipelines together (docs/metrics.md). "
+        "Off, because not every machine has a port to spare.",
+        default=0,
+        default_is="0: off",
+        bounds=Bounds(0, MAX_PORT),
+        targets=("run.metrics_port",),
+    ),
+    Option(
+        "metrics_address",
+        "Run",
+        TEXT,
+        "Where to listen for that; 0.0.0.0 is every address of this machine. Only this machine, because keys and error "
+        "texts are nobody else's business.",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        targets=("run.metrics_address",),
     ),
     Option(
         "log_level",

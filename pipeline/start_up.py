@@ -33,7 +33,7 @@ def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
     load_functions(settings)
     if not workers_here:
         return
-    _check_queue(settings, outside)
+    check_source(settings, outside)
     outside.objects.get()
     _check_store(outside.results, "--output")
     if settings.write.dead_letters != settings.write.output:
@@ -77,14 +77,20 @@ def memory_warning(settings: Settings) -> str:
     )
 
 
-def _check_queue(settings: Settings, outside: Outside) -> None:
+def check_source(settings: Settings, outside: Outside) -> None:
+    """Ask the queue, or whatever is in its place. Raises `UserError` where asking again cannot help."""
     url = settings.receive.queue_url
     try:
         attributes = outside.queue.get().attributes()
     except QueueError as error:
         if error.permanent:
-            raise UserError(f"The queue {url} cannot be used: {error.detail}") from error
-        log.warning("SQS does not answer (%s); the job starts all the same and waits for it", error.detail)
+            what = url if settings.receive.backfill else f"The queue {url}"
+            raise UserError(f"{what} cannot be used: {error.detail}") from error
+        log.warning(
+            "%s does not answer (%s); the job starts all the same and waits for it",
+            "S3" if settings.receive.backfill else "SQS",
+            error.detail,
+        )
         return
     refusal = fifo_refusal(url, attributes)
     if refusal:

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import time
 from collections import Counter, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pipeline.accounts import Account
 from pipeline.worker import VARIABLE, Worker
 
 if TYPE_CHECKING:
@@ -31,19 +32,19 @@ class Supervised:
         """When to start it, or to start it again."""
         self.is_new = True
         self.reports = -1
+        self.account = Account(number)
+        """What it said of itself, for whoever looks on."""
+        self.has_started = False
+        """It said that nothing refuses the job; before that it holds nothing."""
         self._process: subprocess.Popen[bytes] | None = None
         self._heard = b""
+        self._last_counts: dict[str, int] | None = None
         self._crashes: deque[float] = deque()
 
     @property
     def is_running(self) -> bool:
         """Its process is there, or its exit code was not taken yet."""
         return self._process is not None
-
-    @property
-    def has_started(self) -> bool:
-        """It said that nothing refuses the job; before that it holds nothing."""
-        return b"started" in self._heard
 
     def start(self, command: Sequence[str], life: int) -> None:
         """Start its process."""
@@ -59,7 +60,9 @@ class Supervised:
             )
         finally:
             os.close(report)
-        self._heard, self.due_at, self.is_new = b"", None, False
+        self._heard, self._last_counts, self.has_started = b"", None, False
+        self.due_at, self.is_new = None, False
+        self.account.becomes("starting")
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -73,16 +76,17 @@ class Supervised:
         if code is not None:
             self._process = None
             os.close(self.reports)
+            self.account.end(self._last_counts)
         return code
 
     def counts(self) -> Counter[str]:
         """What it counted in its last life, if it came to say so."""
-        words = [json.loads(line) for line in self._heard.splitlines()]
-        return Counter(next((word["counts"] for word in reversed(words) if "counts" in word), {}))
+        return Counter(self._last_counts or {})
 
     def crashed(self) -> float | None:
         """Count a crash; answer after how many seconds it starts again, or None: it is given up."""
         now = time.monotonic()
+        self.account.crash()
         self._crashes.append(now)
         while self._crashes[0] < now - PERIOD_S:
             self._crashes.popleft()
@@ -101,7 +105,18 @@ class Supervised:
             while piece := os.read(self.reports, 65536):
                 self._heard += piece
         except BlockingIOError:  # that was all, and it may say more
-            return
+            pass
+        *lines, self._heard = self._heard.split(b"\n")
+        for line in lines:
+            self._take_in(json.loads(line))
+
+    def _take_in(self, word: dict[str, Any]) -> None:
+        if "started" in word:
+            self.has_started = True
+            self.account.becomes("running")
+        if "snapshot" in word:
+            self.account.hear(word["snapshot"])
+        self._last_counts = word.get("counts", self._last_counts)
 
 
 def described(code: int) -> str:

@@ -21,6 +21,8 @@ from transforms.hangs import HUNG_EXIT_CODE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.accounts import View
+
 log = logging.getLogger(__name__)
 
 CANNOT_START = 2
@@ -33,13 +35,26 @@ GRACE_S = 10.0
 class Supervisor:
     """Runs `pipelines` processes of `command` until all have ended for good."""
 
-    def __init__(self, command: Sequence[str], pipelines: int, *, is_bounded: bool, drain_timeout_s: float) -> None:
-        """`is_bounded`: they end by themselves."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        pipelines: int,
+        *,
+        is_bounded: bool,
+        drain_timeout_s: float,
+        is_observed: bool = False,
+    ) -> None:
+        """`is_bounded`: they end by themselves. `is_observed`: they say all the time what they do."""
         self._command, self._is_bounded, self._patience_s = command, is_bounded, drain_timeout_s + GRACE_S
         self._pipelines = [Supervised(number, pipelines) for number in range(1, pipelines + 1)]
         self._total, self._crashed, self._code = EventLog(), 0, 0
         self._stops, self._kill_at = False, _NEVER
         self._life, self._our_end = os.pipe()
+        self._is_observed = is_observed
+
+    def look(self) -> list[View]:
+        """Answer every pipeline as it is now; from any thread."""
+        return [pipeline.account.view() for pipeline in self._pipelines]
 
     def run(self) -> int:
         """Answer the exit code."""
@@ -79,9 +94,9 @@ class Supervisor:
     def _wait(self, wake: int) -> bytes:
         """Answer the signals that came."""
         until = min([self._kill_at, *(p.due_at for p in self._pipelines if p.due_at is not None)])
-        starting = [p.reports for p in self._pipelines if p.is_running and not p.has_started]
+        speaking = [p.reports for p in self._pipelines if p.is_running and (self._is_observed or not p.has_started)]
         timeout_s = None if until == _NEVER else max(0.0, until - time.monotonic())
-        readable, _, _ = select.select([wake, *starting], [], [], timeout_s)
+        readable, _, _ = select.select([wake, *speaking], [], [], timeout_s)
         return os.read(wake, 4096) if wake in readable else b""
 
     def _start_others(self) -> None:

@@ -1,7 +1,8 @@
 """A supervised process's side: which pipeline it is, its supervisor's life and its own account, over two pipes.
 
 The supervisor holds the write end of the first pipe and never writes: its end, however it comes about, is the request
-to stop. On the second pipe the worker says that it has started, and at its end what it counted.
+to stop. On the second pipe the worker says that it has started, each second what it does if somebody looks on
+(`--metrics_port`), and at its end what it counted.
 """
 
 from __future__ import annotations
@@ -17,8 +18,14 @@ from transforms.events import EVENTS
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from pipeline.snapshots import Snapshot
+
 VARIABLE = "SUPERVISED_SQS_PIPELINE"
 """Not among the `SQS_PIPELINE_…` variables: those are the user's, and a misspelt one is refused."""
+
+_SAY_S = 5.0
+"""A supervisor that does not read for so long is told no more: it must not keep its worker from ending."""
+_saying = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,10 @@ class Worker:
         self._say({"started": True})
         threading.Thread(target=self._await_supervisor, args=(stop,), name="supervisor-watch", daemon=True).start()
 
+    def tell(self, snapshot: Snapshot) -> None:
+        """Say what it does now. Waits for a supervisor that does not read."""
+        self._say({"snapshot": snapshot})
+
     def ended(self) -> None:
         """Hand over the counters."""
         self._say({"counts": dict(EVENTS.counts())})
@@ -64,7 +75,13 @@ class Worker:
         stop.set()
 
     def _say(self, word: dict[str, object]) -> None:
+        line = memoryview(json.dumps(word).encode() + b"\n")
+        if not _saying.acquire(timeout=_SAY_S):  # or two lines would mix
+            return
         try:
-            os.write(self.report, json.dumps(word).encode() + b"\n")
+            while line:
+                line = line[os.write(self.report, line) :]
         except BrokenPipeError:  # the supervisor is dead; the log has the summary
             return
+        finally:
+            _saying.release()

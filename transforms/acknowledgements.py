@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transforms.backoff import Backoff
 from transforms.batches import Batcher
 from transforms.events import EVENTS
+from transforms.metric_table import NOT_STARTED
 from transforms.pools import drained
 from transforms.queues import SQS_MAX_BATCH
 from transforms.records import Door, Settled
@@ -157,7 +158,7 @@ class Acknowledger:
         if lease.lost or self._is_over(lease):
             EVENTS.count("possible_duplicates")
             log.warning("message %s was deleted after its lease ended: somebody may have it too", lease.message_id)
-        self._close(lease, lease.door)
+        self._close(lease, lease.door, lease.kind)
 
     def _is_over(self, lease: Lease) -> bool:
         return lease.deadline < self._book.clock()
@@ -165,13 +166,12 @@ class Acknowledger:
     def _returned(self, item: GiveBack, delay_s: int) -> None:
         self.returned_until = max(self.returned_until, self._book.clock() + delay_s)
         EVENTS.given_back(item.lease.delivery, delay_s, item.reason)
-        self._close(item.lease, Door.RETURNED)
+        self._close(item.lease, Door.RETURNED, item.lease.kind or NOT_STARTED)
 
-    def _close(self, lease: Lease, door: Door) -> None:
+    def _close(self, lease: Lease, door: Door, kind: str) -> None:
         if not (self._book.holds(lease) or lease.superseded):  # the job has ended, and accounted for it
             return
         delivery = lease.delivery
-        EVENTS.settled(door)
         self._settled.append(
             Settled(
                 message_id=delivery.message_id,
@@ -185,4 +185,4 @@ class Acknowledger:
                 settled_at=datetime.now(UTC),
             )
         )
-        self._book.close(lease)
+        self._book.close(lease, door, kind)

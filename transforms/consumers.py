@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from transforms.leases import Lease
+    from transforms.pollers import QueueTrouble
     from transforms.queues import Message, Queue
     from transforms.records import Delivery, Finished
     from transforms.settings import LeaseSettings, ReceiveSettings
@@ -70,6 +71,7 @@ class Consumer:
         batcher: type[Batcher[Any]] = Batcher,
     ) -> None:
         """Nothing is received until `start`; `clock` counts seconds, `batcher` sends acknowledgements."""
+        self._queue = queue
         self._settings = receive
         self._stop = stop
         self._clock = clock
@@ -86,7 +88,12 @@ class Consumer:
         self._lock = threading.Lock()
         self._started = False
         self._quota = receive.max_messages
-        self._taken_at = self._quiet_since = self._empty_since = clock()
+        self.taken_at = self._quiet_since = self._empty_since = clock()
+        """When the flow last asked for work, by the clock of the leases."""
+        self.taker: int | None = None
+        """The thread that did: Beam's own."""
+        self.answered_at: float | None = None
+        """When SQS last answered a receive."""
         self._hidden_until = 0.0
         self._stopped_at: float | None = None
         self._has_given_up = False
@@ -100,13 +107,13 @@ class Consumer:
             if self._started:
                 return
             self._started = True
-            self._taken_at = self._quiet_since = self._empty_since = self._clock()
+            self.taken_at = self._quiet_since = self._empty_since = self._clock()
             self._heartbeat.start()
             self._pollers.start()  # within the lock: nobody may find them not started, and think they have ended
 
     def take(self, timeout_s: float) -> list[ObjectRef | Finished | Failure]:
         """Hand out what may be started now, about ten records; wait up to `timeout_s` for it, longer if idle."""
-        self._taken_at = self._clock()
+        self.taken_at, self.taker = self._clock(), threading.get_ident()
         if self._stop.is_set() or self._gives_up():
             self._give_back_unstarted()
         return self._buffer.take(timeout_s if self.busy else max(timeout_s, IDLE_WAIT_S))
@@ -115,6 +122,11 @@ class Consumer:
     def busy(self) -> bool:
         """Whether anything is open, or settled and not yet told downstream."""
         return self.book.open_count > 0 or self.acknowledger.has_settled
+
+    @property
+    def trouble(self) -> QueueTrouble | None:
+        """What SQS answers instead of messages, if it does."""
+        return self._pollers.trouble
 
     def finished(self) -> bool:
         """Whether nothing is open and nothing more will come: the source may end."""
@@ -131,7 +143,6 @@ class Consumer:
         self.acknowledger.close()
         self._heartbeat.close()
         for lease in self.book.open_leases():
-            EVENTS.settled(Door.RETURNED)
             EVENTS.given_back(lease.delivery, self.book.settings.visibility_timeout_s, "still in hand at the end")
             self.book.close(lease)
         EVENTS.flush()
@@ -150,7 +161,7 @@ class Consumer:
         """Room for 0 to 10 messages; while an outage lasts for one, if there is no other to probe with."""
         if self._has_drained():
             self._pollers.close()
-        if self._pollers.closed or self._clock() - self._taken_at > STALE_S:
+        if self._pollers.closed or self._clock() - self.taken_at > STALE_S:
             return 0
         wanted = (0 if self._buffer.has_fresh else 1) if self.guard.pausing else SQS_MAX_BATCH
         with self._lock:
@@ -168,12 +179,13 @@ class Consumer:
 
     def admit(self, messages: list[Message], *, reserved: int, asked_at: float) -> None:
         """Enter what came and put it in the buffer; what came after a stop goes straight back."""
+        received_at, self.answered_at = self._wall_clock(), self._clock()
+        EVENTS.answered(self.answered_at - asked_at)
         if messages:
-            EVENTS.received(len(messages))
-            self._quiet_since = self._clock()
+            EVENTS.arrived(len(messages), _longest_wait_s(messages, received_at))
+            self._quiet_since = self.answered_at
         else:
             self._empty_since = max(self._empty_since, asked_at)  # what came back later may have been missed
-        received_at = self._wall_clock()
         opened = [self._open(message, received_at, asked_at) for message in messages]
         self._buffer.add(*(waiting for waiting in opened if waiting))  # together: their order is the buffer's
         self._unreserve(reserved, unused=reserved - len(messages))
@@ -218,11 +230,10 @@ class Consumer:
         size = sum(ref.size or 0 for ref in refs)
         # A failure would have set it aside by now: those that held it died.
         alone = bool(refs) and message.receive_count > self._settings.give_up_after
-        lease = self.book.open(delivery, size=size, asked_at=asked_at, alone=alone)
+        lease = self.book.open(delivery, size=size, asked_at=asked_at, alone=alone, ref=refs[0] if refs else None)
         if lease is not None:
             return Waiting(lease, outcomes)
         EVENTS.count(FinishedKind.DUPLICATE_RECEIPT)
-        EVENTS.settled(Door.IGNORED)
         return None
 
     def _is_last(self) -> bool:
@@ -244,7 +255,8 @@ class Consumer:
         if self._settings.idle_s is None or self.guard.pausing or self.book.reserved_count or self.busy:
             return False
         quiet_since = max(self._quiet_since, self._hidden_until, self.acknowledger.returned_until)
-        return self._clock() - quiet_since >= self._settings.idle_s and self._empty_since > quiet_since
+        was_empty = self._clock() - quiet_since >= self._settings.idle_s and self._empty_since > quiet_since
+        return was_empty and not self._queue.has_more()
 
     def _gives_up(self) -> bool:
         """Whether a job that is to end by itself has waited long enough for an outage to end."""
@@ -268,6 +280,12 @@ class Consumer:
             self.book.leave(lease)
             self.acknowledger.give_back(lease, delay_s=0, reason="not started")
         self.acknowledger.flush()
+
+
+def _longest_wait_s(messages: list[Message], received_at: datetime) -> float | None:
+    """Answer how long the oldest of them was in the queue; what was received before also waited for its return."""
+    sent_at = min((message.sent_at for message in messages if message.receive_count == 1), default=None)
+    return max(0.0, (received_at - sent_at).total_seconds()) if sent_at else None  # clocks differ
 
 
 def _received_too_often(message: Message, give_up_after: int) -> ReceivedTooOftenError:

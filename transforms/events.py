@@ -3,6 +3,9 @@
 One `EventLog` serves the process, as logging itself does. A busy queue must not drown its operator, and somebody with
 ten objects wants to see each: so the first `LINES_A_SECOND` events of a kind in a second are told one by one at INFO,
 the others only at DEBUG, and their number in one INFO line. Counters and their balance are exact.
+
+Every object passes here several times: one lock, a few additions, and nothing that only a scrape needs
+(`metric_table.py` knows what the counters are called outside).
 """
 
 from __future__ import annotations
@@ -10,15 +13,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
+from transforms.histograms import Histogram
+from transforms.lately import LargestLately
+from transforms.metric_table import BY_SOURCE
 from transforms.records import Door
+from transforms.tallies import FAILURES_KEPT, recent_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from transforms.records import Delivery, Failure, ObjectRef
+    from transforms.tallies import RecentFailure, Tally
 
 log = logging.getLogger("sqs_pipeline")
 
@@ -28,14 +36,20 @@ LINES_A_SECOND = 5
 class EventLog:
     """Counters and log lines of the key events. Safe to call from any thread."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` counts seconds."""
-        self._clock = clock
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
+        """`clock` counts seconds, `now` those since 1970."""
+        self._clock, self._now = clock, now
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
         self._untold: Counter[str] = Counter()
         self._window_ends_at = 0.0
+        self._reported: Counter[str] = Counter()
+        self._failures: deque[RecentFailure] = deque(maxlen=FAILURES_KEPT)
+        self._longest_wait = LargestLately(clock)
+        self._histograms = {
+            source: Histogram(metric.bounds) for source, metric in BY_SOURCE.items() if metric.type == "histogram"
+        }
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter that has no line of its own."""
@@ -47,11 +61,41 @@ class EventLog:
         with self._lock:
             return Counter(self._counts)
 
-    def received(self, messages: int) -> None:
-        """Messages came from the queue."""
-        self._tell("received", messages, lambda: f"received {messages} message{'s' if messages != 1 else ''}")
+    def tally(self) -> Tally:
+        """A copy of everything, at one moment."""
+        with self._lock:
+            return {
+                "counts": dict(self._counts),
+                "histograms": {name: histogram.observed() for name, histogram in self._histograms.items()},
+                "failures": list(self._failures),
+                "longest_wait_s": self._longest_wait.get(),
+            }
 
-    def fetched(self, ref: ObjectRef, size: int) -> None:
+    def news(self) -> Mapping[str, int]:
+        """What was counted since the last call; each count is handed out once, whoever asks."""
+        with self._lock:
+            news = self._counts - self._reported
+            self._reported = self._counts.copy()
+        return news
+
+    def arrived(self, messages: int, longest_wait_s: float | None = None) -> None:
+        """Tell that messages came; `received` counts them. The wait is that of a first receive, in the queue."""
+        if longest_wait_s is not None:
+            with self._lock:
+                self._longest_wait.add(longest_wait_s)
+        line = f"received {messages} message{'s' if messages != 1 else ''}"
+        self._tell("received", messages, lambda: line, counts=False)
+
+    def received(self, messages: int = 1) -> None:
+        """Messages are held from now on."""
+        self.count("received", messages)
+
+    def answered(self, seconds: float) -> None:
+        """SQS answered a request for messages after `seconds`."""
+        with self._lock:
+            self._histograms["receive"].observe(seconds)
+
+    def fetched(self, ref: ObjectRef, size: int, seconds: float) -> None:
         """An object's content is here."""
         self._tell(
             "fetched",
@@ -59,20 +103,34 @@ class EventLog:
             lambda: f"fetched {ref.url} ({size:,} bytes)",
             lambda: _fields(ref.delivery, ref),
             also=("fetched_bytes", size),
+            observed=(("fetch", seconds),),
         )
 
-    def processed(self, ref: ObjectRef, seconds: float) -> None:
+    def processed(self, ref: ObjectRef, seconds: float, inflated_bytes: int) -> None:
         """The user's function returned."""
         self._tell(
-            "processed", 1, lambda: f"processed {ref.url} in {seconds:.3f} s", lambda: _fields(ref.delivery, ref)
+            "processed",
+            1,
+            lambda: f"processed {ref.url} in {seconds:.3f} s",
+            lambda: _fields(ref.delivery, ref),
+            also=("inflated_bytes", inflated_bytes),
+            observed=(("process", seconds),),
         )
 
-    def stored(self, ref: ObjectRef, name: str) -> None:
+    def stored(self, ref: ObjectRef, name: str, seconds: float) -> None:
         """A result is in place."""
-        self._tell("stored_records", 1, lambda: f"stored {ref.url} as {name}", lambda: _fields(ref.delivery, ref))
+        lag_s = self._now() - (ref.event_time or ref.delivery.sent_at).timestamp()
+        self._tell(
+            "stored_records",
+            1,
+            lambda: f"stored {ref.url} as {name}",
+            lambda: _fields(ref.delivery, ref),
+            observed=(("write", seconds), ("lag", max(0.0, lag_s))),  # clocks differ
+        )
 
     def set_aside(self, failure: Failure, name: str) -> None:
         """A dead letter is in place."""
+        self._keep(failure, name)
         self._tell(
             "set_aside_records",
             1,
@@ -83,6 +141,7 @@ class EventLog:
 
     def failed(self, failure: Failure) -> None:
         """A record goes back to the queue."""
+        self._keep(failure, None)
         self._tell(
             "failed_records",
             1,
@@ -100,9 +159,14 @@ class EventLog:
             lambda: _fields(delivery, None) | {"delay_s": delay_s},
         )
 
-    def settled(self, door: Door) -> None:
-        """A delivery left by a door, and SQS knows."""
-        self.count(door)
+    def settled(self, door: Door, kind: str, seconds: float | None = None) -> None:
+        """A delivery left by a door, and SQS knows, for which it took `seconds` if it was told."""
+        with self._lock:
+            self._counts[door] += 1
+            if door is not Door.STORED:
+                self._counts[f"{door}/{kind}"] += 1
+            if seconds is not None:
+                self._histograms["acknowledge"].observe(seconds)
 
     def flush(self) -> None:
         """Tell what the past second kept back; called now and then, and at the end."""
@@ -120,8 +184,12 @@ class EventLog:
     def reset(self) -> None:
         """Start from zero: for a new job in the same process."""
         with self._lock:
-            for counter in (self._counts, self._told, self._untold):
+            for counter in (self._counts, self._told, self._untold, self._reported):
                 counter.clear()
+            self._failures.clear()
+            for histogram in self._histograms.values():
+                histogram.reset()
+            self._longest_wait.reset()
 
     def _tell(
         self,
@@ -131,12 +199,17 @@ class EventLog:
         fields: Callable[[], dict[str, Any]] = dict,
         *,
         level: int = logging.INFO,
+        counts: bool = True,
         also: tuple[str, int] | None = None,
+        observed: tuple[tuple[str, float], ...] = (),
     ) -> None:
         with self._lock:
-            self._counts[name] += amount
+            if counts:
+                self._counts[name] += amount
             if also is not None:
                 self._counts[also[0]] += also[1]
+            for histogram, value in observed:
+                self._histograms[histogram].observe(value)
             untold = self._next_window() if self._clock() >= self._window_ends_at else None
             self._told[name] += 1
             few = self._told[name] <= LINES_A_SECOND
@@ -146,6 +219,11 @@ class EventLog:
             _tell_untold(untold)
         if few or log.isEnabledFor(logging.DEBUG):
             log.log(level if few else logging.DEBUG, "%s", line(), extra={"fields": fields()})
+
+    def _keep(self, failure: Failure, dead_letter: str | None) -> None:
+        kept = recent_failure(failure, at=self._now(), dead_letter=dead_letter)
+        with self._lock:
+            self._failures.append(kept)
 
     def _next_window(self) -> Counter[str]:
         untold, self._untold = self._untold, Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from transforms.byte_budget import ByteBudget
@@ -32,8 +33,9 @@ class Fetcher:
     def fetch(self, ref: ObjectRef) -> Fetched | Failure | Finished:
         """Fetch `ref`, unless the ledger says that it is done. Never raises."""
         try:
-            if self._is_finished(ref):
+            if self.is_finished(ref):
                 return Finished(ref.delivery, ref.index, FinishedKind.ALREADY_FINISHED, ref)
+            started = time.monotonic()
             content = fetch(ref, connect=self._connect, settings=self._settings, budget=self._budget)
         except RecordError as error:
             return Failure.of(ref, error)
@@ -41,11 +43,13 @@ class Fetcher:
             return Failure.of(ref, InternalError.of(error))
         if ref.etag is not None and content.ref.etag != ref.etag:
             EVENTS.count("overwritten_since")
-        EVENTS.fetched(content.ref, content.size)
+        EVENTS.fetched(content.ref, content.size, time.monotonic() - started)
         return content
 
-    def _is_finished(self, ref: ObjectRef) -> bool:
-        """Ask the output store, which is the ledger; a first receive has not been done before."""
-        if self._settings.reprocess or ref.etag is None or ref.delivery.receive_count <= 1:
+    def is_finished(self, ref: ObjectRef) -> bool:
+        """Ask the output store, which is the ledger, where `ref` may have been done. Raises `WriteFailedError`."""
+        if self._settings.reprocess or ref.etag is None:
+            return False
+        if ref.delivery.receive_count <= 1 and not self._settings.asks_ledger_always:
             return False
         return self._results.exists(result_name(ref.bucket, ref.key, ref.etag))

@@ -15,8 +15,12 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypedDict
 
+from transforms.events import EVENTS
+from transforms.failures import FinishedKind
+from transforms.metric_table import UNFINISHED
 from transforms.queues import Receipt
 from transforms.records import Door
 
@@ -24,8 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from transforms.records import Delivery
+    from transforms.records import Delivery, ObjectRef
     from transforms.settings import LeaseSettings
+    from transforms.tallies import Tally
+
+OLDEST_TOLD = 5
 
 
 class Stage(enum.Enum):
@@ -52,6 +59,8 @@ class Lease:
     stage: Stage = Stage.BUFFERED
     unsettled: set[int] = field(default_factory=set)
     door: Door = Door.IGNORED
+    kind: str = ""
+    """Of the first record that left by this door."""
     kinds: Counter[str] = field(default_factory=Counter)
     buckets: list[str] = field(default_factory=list)
     lost: bool = False
@@ -60,6 +69,10 @@ class Lease:
     """SQS delivered the message again before it took the return; the newer lease counts."""
     alone: bool = False
     """It may be what killed the workers that held it: nothing else is in hand or leaving meanwhile, to die with it."""
+    ref: ObjectRef | None = None
+    """The first object that the message speaks of, for whoever looks at what is in flight."""
+    left_at: float | None = None
+    """When it began to leave, by the book's clock."""
 
     @property
     def message_id(self) -> str:
@@ -70,6 +83,29 @@ class Lease:
     def receipt(self) -> Receipt:
         """What SQS needs to know to delete the message or to change its visibility, with the newest handle."""
         return Receipt(self.message_id, self.receipt_handle or "")
+
+
+class OpenMessage(TypedDict):
+    """A message in flight, in plain JSON."""
+
+    message_id: str
+    object: str | None
+    """The URL of the first object that it speaks of."""
+    stage: str
+    """`buffered`, `in_hand` or `leaving`."""
+    age_s: float
+    """Since it was received."""
+    attempt: int
+
+
+class InFlight(TypedDict):
+    """What is held, in plain JSON."""
+
+    messages: int
+    bytes: int
+    """Of all their objects, as notified."""
+    oldest: list[OpenMessage]
+    """The first `OLDEST_TOLD`."""
 
 
 class LeaseBook:
@@ -88,6 +124,8 @@ class LeaseBook:
         self._alone: Lease | None = None
         self._reserved = 0
         self._bytes_in_hand = 0
+        self._superseded: set[Lease] = set()
+        self._bytes_open = 0
 
     @property
     def open_count(self) -> int:
@@ -134,25 +172,32 @@ class LeaseBook:
             self._reserved -= reserved
             self._tell_of_room()
 
-    def open(self, delivery: Delivery, *, size: int, asked_at: float, alone: bool = False) -> Lease | None:
+    def open(
+        self, delivery: Delivery, *, size: int, asked_at: float, alone: bool = False, ref: ObjectRef | None = None
+    ) -> Lease | None:
         """Enter a message received by a request sent at `asked_at`; None if it is a copy of one already held.
 
         The lease counts from the request: SQS's own clock started later. A copy's handle replaces the older one, and
-        with it a lost lease is held again. What is on its way back is not held: it begins anew.
+        with it a lost lease is held again. What is on its way back is not held: it begins anew. It is received
+        in any case, and counted here: `account` finds each message either settled or open.
         """
         deadline = asked_at + self.settings.visibility_timeout_s
         with self._lock:
+            EVENTS.received()
             held = self._leases.get(delivery.message_id)
             if held is not None and held.stage is Stage.LEAVING and held.door is Door.RETURNED:
                 held.superseded = True  # its return was too late, and is none of the new receive's
+                self._superseded.add(held)
                 self._end_alone(held)
             elif held is not None:
+                EVENTS.settled(Door.IGNORED, FinishedKind.DUPLICATE_RECEIPT)
                 held.receipt_handle = delivery.receipt_handle
                 held.deadline = deadline
                 held.lost = False
                 return None
             self._adopted.pop(delivery.message_id, None)
-            lease = Lease(delivery, delivery.receipt_handle, size, asked_at, deadline, alone=alone)
+            lease = Lease(delivery, delivery.receipt_handle, size, asked_at, deadline, alone=alone, ref=ref)
+            self._bytes_open += size
             if alone:
                 self._suspects.add(delivery.message_id)
             lease.unsettled.update(range(delivery.records))
@@ -202,11 +247,12 @@ class LeaseBook:
             lease.kinds[kind] += 1
             if bucket is not None:
                 lease.buckets.append(bucket)
-            if door.severity > lease.door.severity:
-                lease.door = door
+            if door.severity > lease.door.severity or not lease.kind:
+                lease.door, lease.kind = door, kind
             if lease.unsettled:
                 return None
             if self._adopted.pop(lease.message_id, None) is not None:
+                EVENTS.received()  # whoever received it cannot tell any more
                 self._leases[lease.message_id] = lease
             self._leave(lease)
             return lease
@@ -215,7 +261,7 @@ class LeaseBook:
         """Make a leaving lease buffered again, with every record to do: it is tried once more without a receive."""
         with self._lock:
             lease.stage = Stage.BUFFERED
-            lease.door = Door.IGNORED
+            lease.door, lease.kind, lease.left_at = Door.IGNORED, "", None
             self._end_alone(lease)
             lease.kinds.clear()
             lease.buckets.clear()
@@ -230,14 +276,20 @@ class LeaseBook:
         """Whether this lease is open."""
         return self._leases.get(lease.message_id) is lease
 
-    def close(self, lease: Lease) -> None:
-        """Forget a lease: SQS knows its fate, or will find out by itself."""
+    def close(self, lease: Lease, door: Door = Door.RETURNED, kind: str = UNFINISHED) -> None:
+        """Forget a lease and count its door: SQS knows its fate, or will find out by itself."""
         with self._lock:
-            if self.holds(lease):
-                del self._leases[lease.message_id]
-                self._suspects.discard(lease.message_id)
-                self._end_alone(lease)
-                self._tell_of_room()
+            if not (self.holds(lease) or lease in self._superseded):
+                return
+            EVENTS.settled(door, kind, None if lease.left_at is None else self.clock() - lease.left_at)
+            self._bytes_open -= lease.size
+            if lease in self._superseded:
+                self._superseded.remove(lease)
+                return
+            del self._leases[lease.message_id]
+            self._suspects.discard(lease.message_id)
+            self._end_alone(lease)
+            self._tell_of_room()
 
     def due(self, now: float) -> list[Lease]:
         """Leases past half of their visibility timeout that may still be extended, the most urgent first."""
@@ -265,9 +317,20 @@ class LeaseBook:
             return next((lease.delivery.received_at for lease in self._leases.values()), None)
 
     def open_leases(self) -> list[Lease]:
-        """All open leases, oldest first."""
+        """All open leases, oldest first, and before them those that SQS delivered again meanwhile."""
         with self._lock:
-            return list(self._leases.values())
+            return [*self._superseded, *self._leases.values()]
+
+    def account(self) -> tuple[Tally, InFlight]:
+        """What was counted and what is held at one moment: each message received is settled or in flight."""
+        with self._lock:
+            now = self.clock()
+            held = InFlight(
+                messages=len(self._leases) + len(self._superseded),
+                bytes=self._bytes_open,
+                oldest=[_told(lease, now) for lease in islice(self._leases.values(), OLDEST_TOLD)],
+            )
+            return EVENTS.tally(), held
 
     def _room(self) -> int:
         return self.settings.max_in_flight - len(self._leases) - self._reserved
@@ -296,3 +359,14 @@ class LeaseBook:
         if lease.stage is Stage.IN_HAND and self.is_large(lease):
             self._bytes_in_hand -= lease.size
         lease.stage = Stage.LEAVING
+        lease.left_at = self.clock()
+
+
+def _told(lease: Lease, now: float) -> OpenMessage:
+    return {
+        "message_id": lease.message_id,
+        "object": lease.ref.url if lease.ref else None,
+        "stage": lease.stage.name.lower(),
+        "age_s": round(now - lease.opened_at, 3),
+        "attempt": lease.delivery.receive_count,
+    }

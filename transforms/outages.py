@@ -68,6 +68,13 @@ class OutageGuard:
         since = self._since
         return 0.0 if since is None else self._clock() - since
 
+    def areas(self) -> list[str]:
+        """Which classes of work are out; while it pauses, at least one."""
+        with self._lock:
+            if self._since is None:
+                return []
+            return [area for area, failed in self._failed.items() if len(failed) >= OUTAGE_MESSAGES]
+
     def failed(self, kind: FailureKind, message_id: str, detail: str) -> None:
         """Note a failure; that of an object which was read, or is gone, says that the outside answered."""
         if kind not in OUTSIDE_KINDS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transforms.backoff import Backoff
 from transforms.queues import SQS_MAX_BATCH
@@ -18,6 +18,14 @@ POLLERS = 3
 """Long polls at once when the queue is busy: at 10 ms each and ten messages in each, 3,000 messages a second."""
 ROOM_WAIT_S = 0.1
 """How long a poller waits for room for a full receive; then it asks for as many as have room."""
+
+
+class QueueTrouble(NamedTuple):
+    """Why SQS did not answer the last poll."""
+
+    detail: str
+    permanent: bool
+    """Asking again cannot help: the queue is gone, or access to it."""
 
 
 class Admission(Protocol):
@@ -56,7 +64,8 @@ class Pollers:
         self._stop = stop
         self._closed = threading.Event()
         self._busy = threading.Event()
-        self._trouble: str | None = None
+        self.trouble: QueueTrouble | None = None
+        """What the last poll that was answered says."""
         self._threads = [
             threading.Thread(target=self._run, args=(number,), name=f"poller-{number}", daemon=True)
             for number in range(POLLERS)
@@ -110,13 +119,13 @@ class Pollers:
             )
         except Exception as error:  # noqa: BLE001 - a thread that died of the unforeseen would end the job's work in silence
             self._admission.receive_failed(reserved)
-            if self._trouble is None:
+            if self.trouble is None:
                 log.warning("SQS does not answer, asking again with growing delays: %s", error)
-            self._trouble = str(error)
+            self.trouble = QueueTrouble(str(error), permanent=getattr(error, "permanent", False))
             return False
-        if self._trouble is not None:
+        if self.trouble is not None:
             log.warning("SQS answers again")
-            self._trouble = None
+            self.trouble = None
         self._admission.admit(messages, reserved=reserved, asked_at=asked_at)  # first: it may say that no more may come
         if len(messages) >= min(reserved, SQS_MAX_BATCH):
             self._busy.set()

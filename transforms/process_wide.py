@@ -40,6 +40,11 @@ class ProcessWide(Generic[T]):
             return cast("T", _instances[self._key])
 
 
+def made(kind: type[T]) -> T | None:
+    """Answer the oldest instance of `kind` that this process has by now, for whoever looks on; never waits."""
+    return next((instance for instance in list(_instances.values()) if isinstance(instance, kind)), None)
+
+
 def close_all() -> None:
     """Close what has a `close`, newest first, and forget everything. For the end of a job.
 

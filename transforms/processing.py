@@ -65,11 +65,16 @@ class Processor:
         except RecordError as error:
             return Failure.of(ref, error)
         else:
-            EVENTS.processed(ref, time.monotonic() - started)
+            EVENTS.processed(ref, time.monotonic() - started, content.inflated_bytes or 0)
             return result
         finally:
             del self._running[threading.get_ident()]
             content.close()
+
+    def busy_s(self, thread: int | None) -> float | None:
+        """Answer for how long a thread has been in the user's function; None if it is not."""
+        running = self._running.get(thread or 0)
+        return time.monotonic() - running[1] if running else None
 
     def close(self) -> None:
         """Close every instance of the user's class that can be closed, and say which could not."""

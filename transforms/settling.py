@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -50,15 +51,17 @@ class Settler:
             return Outcome(record, Door.IGNORED, record.kind)
         if isinstance(record, Failure):
             return self._fail(record)
+        started = time.monotonic()
         try:
             name = self._put(record)
         except RecordError as error:
             return self._fail(Failure.of(record.ref, error))
         except BaseException as error:  # noqa: BLE001 - the step's edge: the unforeseen has a fate, a panic of obstore too
             return self._fail(Failure.of(record.ref, InternalError.of(error)))
+        seconds = time.monotonic() - started
         self._guard.succeeded(SOURCE)
         self._guard.succeeded(OUTPUT)
-        EVENTS.stored(record.ref, name)
+        EVENTS.stored(record.ref, name, seconds)
         return Outcome(record, Door.STORED, "stored")
 
     def _put(self, result: Result) -> str:

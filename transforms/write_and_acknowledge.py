@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 
+from transforms.events import EVENTS
+from transforms.metric_table import beam_counter
 from transforms.pools import WorkPool
 from transforms.process_wide import ProcessWide
 from transforms.records import Failure, Finished, Pulse, Result, Settled
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
     from transforms.stores import Store
 
 Record = Result | Failure | Finished
+
+METRICS_NAMESPACE = "sqs_pipeline"
+"""Of the job's counters among Beam's metrics."""
+METRICS_EVERY_S = 1.0
 
 
 class WriteAndAcknowledge(beam.PTransform):
@@ -79,6 +87,7 @@ class _WriteFn(beam.DoFn):
         self._consumer = consumer.get()
         self._settler = settler.get()
         self._pool = pool.get()
+        self._counted_at = 0.0
         self._waits = self._fsync or any(store.get().is_remote for store in self._stores)
 
     def process(self, element: Record | Pulse) -> Iterator[Settled]:
@@ -91,6 +100,18 @@ class _WriteFn(beam.DoFn):
         for outcome in self._pool.completed():
             settle(self._consumer, outcome)
         yield from self._consumer.acknowledger.settled()
+        if time.monotonic() - self._counted_at > METRICS_EVERY_S:
+            self._count_in_beam()
+
+    def finish_bundle(self) -> None:
+        self._count_in_beam()
+
+    def _count_in_beam(self) -> None:
+        """Hand on what was counted since, for all steps: their threads are none that Beam counts in."""
+        self._counted_at = time.monotonic()
+        for event, amount in EVENTS.news().items():
+            if (name := beam_counter(event)) is not None:
+                Metrics.counter(METRICS_NAMESPACE, name).inc(amount)
 
     def _takes_time(self, record: Record) -> bool:
         if isinstance(record, Finished):

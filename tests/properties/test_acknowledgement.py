@@ -7,6 +7,7 @@ says so. What the flow does between receiving and settling is played by the rule
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,7 @@ from tests.builders import QUEUE_URL, a_notification, a_test_event
 from tests.by_hand import BatcherByHand, Waits
 from tests.fakes import FakeClock, FakeQueue, FakeStore
 from transforms.consumers import STALE_S, Consumer
+from transforms.events import EVENTS
 from transforms.failures import OUTSIDE_KINDS, FailureKind
 from transforms.leases import Stage
 from transforms.outages import MAX_PROBE_DELAY_S
@@ -60,6 +62,7 @@ class Acknowledgement(RuleBasedStateMachine):
 
     def start_process(self) -> None:
         """Start a process that knows of nothing."""
+        EVENTS.reset()
         self.stop = threading.Event()
         self.consumer = Consumer(
             self.queue,
@@ -239,6 +242,16 @@ class Acknowledgement(RuleBasedStateMachine):
         assert sum(in_hand) == book.bytes_in_hand
 
     @invariant()
+    def what_was_received_is_settled_or_in_flight(self) -> None:
+        """The balance that the metrics show: nothing is lost, and nothing counts twice."""
+        tally, held = self.consumer.book.account()
+        counts = Counter(tally["counts"])
+        by_kind = sum(amount for event, amount in counts.items() if "/" in event)
+        assert counts["received"] == sum(counts[door] for door in Door) + held["messages"]
+        assert by_kind == sum(counts[door] for door in Door if door is not Door.STORED)
+        assert held["bytes"] == sum(lease.size for lease in self.consumer.book.open_leases())
+
+    @invariant()
     def what_may_kill_the_process_is_in_hand_alone(self) -> None:
         """What was received more than `GIVE_UP_AFTER` times was held by those that died."""
         in_hand = [lease for lease in self.consumer.book.open_leases() if lease.stage is Stage.IN_HAND]
@@ -290,7 +303,7 @@ class Acknowledgement(RuleBasedStateMachine):
 
     def take_if_busy(self) -> None:
         """An idle take would wait."""
-        self.consumer._taken_at = self.clock()
+        self.consumer.taken_at = self.clock()
         if self.consumer.busy:
             self.take()
 

@@ -83,7 +83,7 @@ def test_deletes_go_in_batches_of_ten(office: _Office) -> None:
 
     assert [[f"handle-{n:02}" for n in range(10)], ["handle-10", "handle-11"]] == office.desk.deleted
     assert 0 == office.book.open_count
-    assert {"stored": 12} == EVENTS.counts()
+    assert {"received": 12, "stored": 12} == EVENTS.counts()
 
 
 def test_a_message_is_open_until_sqs_took_its_delete(office: _Office) -> None:
@@ -188,7 +188,7 @@ def test_a_delete_after_the_end_of_our_lease_is_a_possible_duplicate(office: _Of
     office.acknowledger.acknowledge(lease)
     office.acknowledger.flush()
 
-    assert {"possible_duplicates": 1, "stored": 1} == EVENTS.counts()
+    assert {"received": 1, "possible_duplicates": 1, "stored": 1} == EVENTS.counts()
 
 
 def test_a_delete_within_our_lease_is_none(office: _Office) -> None:
@@ -198,7 +198,7 @@ def test_a_delete_within_our_lease_is_none(office: _Office) -> None:
     office.acknowledger.acknowledge(lease)
     office.acknowledger.flush()
 
-    assert {"stored": 1} == EVENTS.counts()
+    assert {"received": 1, "stored": 1} == EVENTS.counts()
 
 
 # ── returns
@@ -213,7 +213,7 @@ def test_returns_go_in_batches_each_with_its_own_delay(office: _Office) -> None:
 
     assert [{"handle-a": 10, "handle-b": 0, "handle-c": 900}] == office.desk.returned
     assert [("a", Door.RETURNED), ("b", Door.RETURNED), ("c", Door.RETURNED)] == office.doors()
-    assert {"returned": 3, "given_back": 3} == EVENTS.counts()
+    assert {"received": 3, "returned": 3, "returned/forbidden": 3, "given_back": 3} == EVENTS.counts()
 
 
 def test_failed_entries_of_a_batch_of_returns_are_tried_again_with_their_own_delays(office: _Office) -> None:
@@ -233,7 +233,7 @@ def test_a_return_is_not_told_before_sqs_took_it(office: _Office) -> None:
     office.desk.answers = [QueueError("SQS is down")]
     office.give_back("a")
 
-    assert {} == EVENTS.counts()
+    assert {"received": 1} == EVENTS.counts()
     assert (1, False) == (office.book.open_count, office.acknowledger.has_settled)
 
 
@@ -287,7 +287,7 @@ def test_a_return_is_no_possible_duplicate(office: _Office) -> None:
     office.acknowledger.give_back(lease, delay_s=10, reason="forbidden")
     office.acknowledger.flush()
 
-    assert {"returned": 1, "given_back": 1} == EVENTS.counts()
+    assert {"received": 1, "returned": 1, "returned/forbidden": 1, "given_back": 1} == EVENTS.counts()
 
 
 def test_a_return_waits_for_the_extension_that_is_under_way(office: _Office) -> None:
@@ -325,7 +325,7 @@ def test_what_was_accounted_for_at_the_end_is_not_counted_again(office: _Office)
     office.acknowledger.acknowledge(lease)
     office.acknowledger.flush()
 
-    assert {} == EVENTS.counts()
+    assert {"received": 1, "returned": 1, "returned/unfinished": 1} == EVENTS.counts()
     assert not office.acknowledger.has_settled
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -495,6 +496,13 @@ def test_a_drain_that_was_not_answered_has_not_drained(drain: _Process) -> None:
     assert not drain.pass_idle(0)
 
 
+def test_a_drain_goes_on_while_the_queue_knows_of_more(drain: _Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of a listing that takes its time is not the end of it."""
+    monkeypatch.setattr(drain.desk, "has_more", lambda: True)
+
+    assert not drain.pass_idle(1000)
+
+
 def test_a_drain_counts_from_the_last_message(drain: _Process) -> None:
     """And waits for what is open."""
     drain.pass_idle(15)
@@ -777,3 +785,41 @@ def test_a_second_copy_of_the_step_does_not_find_the_pollers_not_started(process
     process.consumer.close()
 
     assert second_started.is_set()
+
+
+# ── what is measured
+
+
+def test_the_wait_in_the_queue_is_that_of_first_receives(process: _Process) -> None:
+    """What was returned waited because we said so."""
+    hour, day = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) - timedelta(days=1)
+    process.receive(a_message(message_id="again", sent_at=day, receive_count=2))
+    again = EVENTS.tally()["longest_wait_s"]
+    process.receive(a_message(message_id="a", sent_at=hour), a_message(message_id="b", sent_at=datetime.now(UTC)))
+
+    assert None is again
+    assert 3600 <= (EVENTS.tally()["longest_wait_s"] or 0) < 7200
+
+
+def test_a_receive_is_timed_from_the_question_to_the_answer(process: _Process) -> None:
+    """The long poll included; an empty one, too."""
+    asked_at = process.clock()
+    process.clock.advance(10)
+    process.consumer.admit([], reserved=process.consumer.reserve(), asked_at=asked_at)
+
+    assert 10 == EVENTS.tally()["histograms"]["receive"]["sum"]
+    assert process.clock() == process.consumer.answered_at
+
+
+def test_what_was_never_started_is_returned_as_such(process: _Process) -> None:
+    """Beside what was in hand when the process ended."""
+    process.receive(_message("in hand", size=9_000), _message("waits", size=9_000))
+    process.take()
+    process.stop.set()
+    process.take()
+    process.send()
+    process.consumer.close()
+
+    assert {"returned": 2, "returned/not_started": 1, "returned/unfinished": 1} == {
+        event: count for event, count in EVENTS.counts().items() if event.startswith("returned")
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.metrics import MetricsFilter
 
 from pipeline.flow import build
 from pipeline.options import Settings
@@ -27,6 +28,7 @@ from transforms.records import Door, Settled
 from transforms.result_names import dead_letter_name, result_name
 from transforms.settings import LeaseSettings, ProcessSettings, ReceiveSettings, WriteSettings
 from transforms.stopping import STOP
+from transforms.write_and_acknowledge import METRICS_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -78,6 +80,9 @@ class _WatchedQueue:
 
     def change_visibility(self, receipts: Sequence[Receipt], timeouts_s: Sequence[int]) -> list[Refusal]:
         return self._queue.change_visibility(receipts, timeouts_s)
+
+    def has_more(self) -> bool:
+        return self._queue.has_more()
 
 
 class _WatchedStore:
@@ -166,12 +171,19 @@ class _Job:
             results=ProcessWide(_results, self.name),
             dead_letters=ProcessWide(_dead_letters, self.name),
         )
-        with a_pipeline() as pipeline:
-            _ = build(pipeline, self.settings, outside) | "Settle" >> beam.Map(_settle, self.name)
+        pipeline = a_pipeline()
+        _ = build(pipeline, self.settings, outside) | "Settle" >> beam.Map(_settle, self.name)
+        self._ended = pipeline.run()
+        self._ended.wait_until_finish()
         left: dict[str, list[tuple[Door, dict[str, int]]]] = {}
         for settled in self.world.settled[before:]:
             left.setdefault(settled.message_id, []).append((settled.door, dict(settled.records)))
         return left
+
+    def counters(self) -> dict[str, int]:
+        """What Beam counted in the last run."""
+        found = self._ended.metrics().query(MetricsFilter().with_namespace(METRICS_NAMESPACE))["counters"]
+        return {counter.key.metric.name: counter.result for counter in found}
 
     def result(self, key: str) -> dict[str, Any]:
         """Read a result."""
@@ -383,3 +395,27 @@ def test_one_slow_object_among_many_fast_ones_holds_up_none_of_them(job: _Job) -
 
     assert {message_id: [STORED] for message_id in [slow, *fast]} == job.run()
     assert slow == job.world.settled[-1].message_id
+
+
+def test_the_counters_are_beam_metrics_on_every_runner(job: _Job) -> None:
+    """Whatever thread counted them: what the job did is known where the job was started."""
+    job.send(job.put("a.gz"), job.put("b.gz"), "junk", a_test_event())
+    job.world.queue.send(job.put(POISON))
+    job.run()
+
+    counted = EVENTS.counts()
+    assert {
+        "messages_received": counted["received"],
+        "messages_stored": 2,
+        "messages_ignored_test_event": 1,
+        "messages_set_aside_unreadable_notification": 1,
+        "messages_set_aside_processor_error": 1,
+        "messages_returned_processor_error": 4,
+        "records_stored": 2,
+        "records_set_aside": 2,
+        "records_returned": 4,
+        "objects_fetched": counted["fetched"],
+        "fetched_bytes": counted["fetched_bytes"],
+        "objects_processed": 2,
+        "inflated_bytes": 8,
+    } == job.counters()

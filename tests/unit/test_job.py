@@ -196,7 +196,7 @@ def test_the_end_accounts_for_every_message(monkeypatch: pytest.MonkeyPatch, cap
 
     class _Holding:
         def close(self) -> None:
-            EVENTS.settled(Door.RETURNED)
+            EVENTS.settled(Door.RETURNED, "unfinished")
 
     def build(root: beam.Pipeline, settings: Settings, outside: object) -> beam.PCollection:
         ProcessWide(_Holding).get()

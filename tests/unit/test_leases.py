@@ -10,6 +10,7 @@ import pytest
 from tests.builders import RECEIVED_AT, a_delivery
 from tests.command import until
 from tests.fakes import FakeClock
+from transforms.events import EVENTS
 from transforms.leases import Lease, LeaseBook, Stage
 from transforms.records import Door
 from transforms.settings import LeaseSettings
@@ -450,3 +451,93 @@ def test_the_oldest_open_delivery_is_known(book: LeaseBook) -> None:
     book.close(leases[0])
 
     assert RECEIVED_AT + timedelta(seconds=5) == book.oldest_received_at()
+
+
+# ── the account
+
+
+def _balance(book: LeaseBook) -> tuple[int, int, int]:
+    """What was received, what left by any door, and what is in flight."""
+    tally, held = book.account()
+    return (
+        tally["counts"].get("received", 0),
+        sum(tally["counts"].get(door, 0) for door in Door),
+        held["messages"],
+    )
+
+
+def test_a_message_is_received_when_it_is_held_and_leaves_when_its_lease_does(book: LeaseBook) -> None:
+    """At every moment in between it is in flight."""
+    seen = [_balance(book)]
+    lease = _started(book)
+    seen.append(_balance(book))
+    _settle(book, lease)
+    seen.append(_balance(book))
+    book.close(lease, Door.STORED, lease.kind)
+    seen.append(_balance(book))
+    book.close(lease, Door.STORED, lease.kind)
+    seen.append(_balance(book))
+
+    assert [(0, 0, 0), (1, 0, 1), (1, 0, 1), (1, 1, 0), (1, 1, 0)] == seen
+
+
+def test_a_copy_of_what_is_held_is_received_and_ignored(book: LeaseBook) -> None:
+    """It never is in flight beside the other."""
+    _started(book)
+    book.open(a_delivery(receipt_handle="receipt-2"), size=10, asked_at=book.clock())
+
+    assert (2, 1, 1) == _balance(book)
+    assert 1 == EVENTS.counts()["ignored/duplicate_receipt"]
+
+
+def test_what_is_received_again_on_its_way_back_is_in_flight_twice(book: LeaseBook) -> None:
+    """Until the return is told; both are given up at the end of the process."""
+    returned = _started(book)
+    _settle(book, returned, door=Door.RETURNED)
+    again = _opened(book, handle="receipt-2")
+    both = _balance(book), book.account()[1]["bytes"]
+    book.close(returned, Door.RETURNED, "forbidden")
+    one = _balance(book), book.account()[1]["bytes"]
+    book.close(again)
+
+    assert (((2, 0, 2), 20), ((2, 1, 1), 10), (2, 2, 0)) == (both, one, _balance(book))
+
+
+def test_an_adopted_delivery_is_received_when_it_is_settled(book: LeaseBook) -> None:
+    """Whoever received it cannot count any more."""
+    lease = book.settle(a_delivery(), 0, Door.STORED, kind="stored", bucket="a")
+    assert lease is not None
+    before = _balance(book)
+    book.close(lease, Door.STORED, "stored")
+
+    assert ((1, 0, 1), (1, 1, 0)) == (before, _balance(book))
+
+
+def test_the_kind_of_a_message_is_that_of_the_first_record_with_its_door(book: LeaseBook) -> None:
+    """A worse door takes the kind along; put back, it has neither."""
+    lease = _started(book, records=4)
+    kinds = []
+    for index, (door, kind) in enumerate(
+        [
+            (Door.IGNORED, "filtered"),
+            (Door.STORED, "stored"),
+            (Door.RETURNED, "forbidden"),
+            (Door.RETURNED, "throttled"),
+        ]
+    ):
+        book.settle(lease.delivery, index, door, kind=kind, bucket=None)
+        kinds.append(lease.kind)
+    book.put_back(lease)
+
+    assert ["filtered", "stored", "forbidden", "forbidden", ""] == [*kinds, lease.kind]
+
+
+def test_the_time_of_an_acknowledgement_counts_from_the_last_record(book: LeaseBook, clock: FakeClock) -> None:
+    """The wait for the batch is part of it."""
+    lease = _started(book)
+    clock.advance(100)
+    _settle(book, lease)
+    clock.advance(0.5)
+    book.close(lease, Door.STORED, "stored")
+
+    assert 0.5 == book.account()[0]["histograms"]["acknowledge"]["sum"]

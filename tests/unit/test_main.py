@@ -13,6 +13,7 @@ from tests.builders import QUEUE_URL
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
+    from pipeline.accounts import View
     from pipeline.options import Settings
 
 
@@ -95,11 +96,16 @@ def test_logging_is_set_up_as_the_options_say(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_job_is_supervised_unless_the_user_says_0(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its workers get the same arguments, and run it themselves."""
-    given: list[tuple[list[str], int, bool]] = []
+    given: list[tuple[list[str], int, bool, bool]] = []
 
     class _Supervisor:
-        def __init__(self, command: list[str], pipelines: int, *, is_bounded: bool, drain_timeout_s: float) -> None:
-            given.append((command[1:], pipelines, is_bounded))
+        def __init__(
+            self, command: list[str], pipelines: int, *, is_bounded: bool, drain_timeout_s: float, is_observed: bool
+        ) -> None:
+            given.append((command[1:], pipelines, is_bounded, is_observed))
+
+        def look(self) -> list[View]:
+            return []
 
         def run(self) -> int:
             return 1
@@ -108,7 +114,7 @@ def test_the_job_is_supervised_unless_the_user_says_0(monkeypatch: pytest.Monkey
     arguments = [f"--queue_url={QUEUE_URL}", "--pipelines=2", "--drain"]
 
     assert 1 == main(arguments)
-    assert [(["-m", "pipeline", *arguments, "--pipelines=0"], 2, True)] == given
+    assert [(["-m", "pipeline", *arguments, "--pipelines=0"], 2, True, False)] == given
 
 
 def test_a_cluster_is_not_supervised(monkeypatch: pytest.MonkeyPatch) -> None:

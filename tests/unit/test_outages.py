@@ -199,3 +199,16 @@ def test_a_new_outage_begins_with_short_delays_again(guard: OutageGuard, clock: 
 def test_without_an_outage_nothing_is_a_probe(guard: OutageGuard) -> None:
     """It is simply work."""
     assert not guard.may_probe()
+
+
+def test_what_is_out_is_told(guard: OutageGuard) -> None:
+    """Failures that are no outage yet are not."""
+    for message_id in "ab":
+        guard.failed(FailureKind.UNAVAILABLE, message_id, "503")
+    before = guard.areas()
+    for message_id in "abc":
+        guard.failed(FailureKind.WRITE_FAILED, message_id, "disk full")
+    during = guard.areas()
+    guard.succeeded(OUTPUT)
+
+    assert ([], [OUTPUT], []) == (before, during, guard.areas())

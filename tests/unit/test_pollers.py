@@ -257,3 +257,14 @@ def test_pollers_have_ended_only_when_no_poll_is_under_way(polling: _Polling, ga
 
     assert pollers.ended
     assert [(0, 10)] == [(came, reserved) for came, reserved, _ in polling.admission.admitted]
+
+
+def test_trouble_is_known_until_sqs_answers_again(polling: _Polling) -> None:
+    """And whether it will pass by itself; what nobody foresaw may."""
+    seen = []
+    for answer in (DOWN, QueueError("denied", permanent=True), RuntimeError("unforeseen"), []):
+        polling.run(answer)
+        polling.stop.clear()
+        seen.append(polling.pollers.trouble)
+
+    assert [("SQS is down", False), ("denied", True), ("unforeseen", False), None] == seen

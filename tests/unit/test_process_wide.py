@@ -129,3 +129,12 @@ def test_after_closing_everything_is_made_anew() -> None:
 
     assert first is not handle.get()
     assert ["a", "a"] == made
+
+
+def test_who_looks_on_makes_nothing() -> None:
+    """And waits for nobody who does."""
+    handle = ProcessWide(_Pool, "a")
+    before = process_wide.made(_Pool)
+    pool = handle.get()
+
+    assert (None, pool, None) == (before, process_wide.made(_Pool), process_wide.made(_Plain))

@@ -16,7 +16,7 @@ from tests.builders import QUEUE_URL
 from transforms.directory_objects import DirectoryObjects
 from transforms.failures import QueueError, UserError, WriteFailedError
 from transforms.process_wide import ProcessWide
-from transforms.settings import GIB, ProcessSettings, ReceiveSettings, WriteSettings
+from transforms.settings import GIB, BackfillSettings, ProcessSettings, ReceiveSettings, WriteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -219,3 +219,15 @@ def test_only_warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     _check(queue=_redrive(1))
 
     assert [logging.WARNING] == [record.levelno for record in caplog.records]
+
+
+def test_a_listing_is_called_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """S3 is asked, and there is no queue."""
+    receive = ReceiveSettings("backfill:s3://b/", backfill=BackfillSettings((("b", ""),)))
+    settings = replace(SETTINGS, receive=receive)
+
+    assert "backfill:s3://b/ cannot be used: denied" == _refusal(
+        settings, queue=_Queue(QueueError("denied", permanent=True))
+    )
+    _check(settings, queue=_Queue(QueueError("503")))
+    assert "S3 does not answer (503); the job starts all the same and waits for it" in caplog.messages

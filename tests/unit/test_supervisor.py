@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import supervised
+from pipeline import worker as worker_module
 from pipeline.supervisor import GRACE_S, Supervisor
 from pipeline.worker import VARIABLE, Worker
 from transforms.events import EVENTS
@@ -278,3 +279,58 @@ def test_a_worker_whose_supervisor_is_dead_keeps_its_account() -> None:
 
     os.close(report)
     assert {} == EVENTS.counts()
+
+
+def _observed(script: str, *, pipelines: int = 1) -> Supervisor:
+    """Run until the end; what is seen stays."""
+    supervisor = Supervisor(_command(script), pipelines, is_bounded=True, drain_timeout_s=60, is_observed=True)
+    assert 0 == supervisor.run()
+    return supervisor
+
+
+SAYS = """
+from pipeline.snapshots import take_snapshot
+from transforms.records import Door
+worker.started(stop)
+EVENTS.received(10)
+for _ in range(4):
+    EVENTS.settled(Door.STORED, "stored")
+def say(held):
+    worker.tell(take_snapshot(lambda: None) | {"in_flight": {"messages": held, "bytes": 0, "oldest": ["x" * size]}})
+"""
+
+
+@pytest.mark.parametrize("size", [1, 300_000], ids=["a line", "a line larger than a pipe"])
+def test_a_supervisor_that_is_looked_at_hears_its_workers_all_the_time(size: int) -> None:
+    """What a crashed one said last stays, and what it held counts as returned."""
+    crash = "if life == 1: say(6); os.kill(os.getpid(), 9)\nend()"
+    (view,) = _observed(f"size = {size}\n{SAYS}\n{crash}").look()
+
+    assert (1, "ended", 1) == (view.number, view.state, view.crashes)
+    assert {
+        "received": 10 + 10 + 2,
+        "stored": 4 + 4 + 2,
+        "returned": 6,
+        "returned/crashed": 6,
+    } == dict(view.counts)
+
+
+def test_every_pipeline_can_be_looked_at(tmp_path: Path) -> None:
+    """Each by its number."""
+    views = _observed("worker.started(stop); end()", pipelines=2).look()
+
+    assert [(1, {"received": 1, "stored": 1}), (2, {"received": 1, "stored": 1})] == [
+        (view.number, dict(view.counts)) for view in views
+    ]
+
+
+def test_a_supervisor_that_does_not_read_keeps_no_worker_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word that is being said fills the pipe; the last word is given up after a while."""
+    monkeypatch.setattr(worker_module, "_SAY_S", 0.01)
+    reports, report = os.pipe()
+    with worker_module._saying:
+        Worker(1, 1, -1, report).ended()
+    os.close(report)
+
+    with os.fdopen(reports) as said:
+        assert "" == said.read()
