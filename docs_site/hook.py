@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 _INSERT = re.compile(r"^<!-- site: (\S+) -->$.*?^<!-- /site -->$", re.DOTALL | re.MULTILINE)
-_KEPT_OR_OPTION = re.compile(r"(?P<kept><(a|h[1-6])\b.*?</\2>)|<code>(?P<flag>--[a-z0-9_]+)[^<]*</code>", re.DOTALL)
+_KEPT_OR_OPTION = re.compile(r"(?P<kept><(a|h[1-6])\b.*?</\2>)|<code>(?P<flag>--[a-z0-9_]+)(=[^<\s]*)?</code>", re.DOTALL)
 _OPTIONS_PAGE = "reference/options.md"
 _NO_SEARCH = "---\nsearch:\n  exclude: true\n---\n\n"  # its sections are found where they are shown
 
