@@ -27,6 +27,7 @@ COMMANDS = {
     "redrive": "pipeline.redrive",
     "dead_letters": "pipeline.list_dead_letters",
     "record": "pipeline.record",
+    "worker_pool": "pipeline.worker_pool",
 }
 """What else there is than the job: the first argument, and where its `main` is."""
 

@@ -32,7 +32,10 @@ MAX_PIPELINES = 64
 MAX_PORT = 65_535
 IN_PROCESS = ("DirectRunner", "FnApiRunner")
 """Runners whose whole job is in one process of ours."""
-RUNNERS = ("DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner", "SparkRunner")
+RUNNERS = (
+    *("DataflowRunner", "DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner"),
+    "SparkRunner",
+)
 
 OPTIONS = (
     Option(

@@ -40,11 +40,13 @@ class _Process:
         self.clock = FakeClock()
         self.desk = Desk()
         self.stop = threading.Event()
+        self.elsewhere = threading.Event()
         self.consumer = Consumer(
             self.desk,
             ReceiveSettings(QUEUE_URL, **settings),
             LEASES,
             stop=self.stop,
+            elsewhere=self.elsewhere,
             clock=self.clock,
             batcher=BatcherByHand,
         )
@@ -434,6 +436,20 @@ def test_a_failed_probe_that_is_held_when_the_stop_comes_goes_back(process: _Pro
     process.take()
 
     assert [{"handle-a": 0}] == process.desk.returned
+
+
+def test_a_stopped_worker_of_a_job_elsewhere_gives_back_but_does_not_end_the_job(process: _Process) -> None:
+    """The runner would take the end of a source for the end of the job."""
+    process.elsewhere.set()
+    process.receive(_message("a"))
+    process.stop.set()
+
+    assert [] == process.take()
+    process.send()
+    assert (True, 0) == (process.consumer.receives_nothing_more, process.consumer.book.open_count)
+    assert not process.consumer.finished()
+    process.clock.advance(LEASES.drain_timeout_s + 1)
+    assert not process.consumer.finished()
 
 
 def test_a_stopped_job_ends_at_the_latest_after_its_drain_timeout(process: _Process) -> None:

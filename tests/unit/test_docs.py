@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyarrow import parquet
 
-from pipeline import check_options, dead_letter_options, record_options
+from pipeline import check_options, dead_letter_options, record_options, worker_pool
 from pipeline.memory import peak_bytes
 from pipeline.options import Settings, options_markdown_table
 from tests.builders import a_delivery, an_object_ref
@@ -39,9 +39,28 @@ PAGES = [
     README,
     *(Page(path) for path in sorted((ROOT / "docs").rglob("*.md"))),
     *(Page(ROOT / name) for name in ("CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md")),
+    *(Page(path) for path in sorted((ROOT / "deploy").rglob("*.md"))),
 ]
 OF_OTHERS = {
-    *("--runner", "--direct_num_workers", "--help"),  # Beam's
+    *("--runner", "--direct_num_workers", "--help", "--prism_location"),  # Beam's
+    *("--job_endpoint", "--environment_type", "--environment_config"),  # Beam's, for a cluster
+    *("--streaming", "--parallelism", "--savepoint_path", "--update"),  # Beam's, on clusters
+    *("--checkpointing_interval", "--max_bundle_time_mills", "--shutdown_sources_after_idle_ms"),  # the same, of Flink
+    *("--spark_master_url", "--spark_job_server_jar", "--spark-master-url", "--job-host"),  # the same, of Spark
+    *("--project", "--region", "--temp_location", "--sdk_container_image", "--sdk_location"),  # the same, of Dataflow
+    *("--num_workers", "--autoscaling_algorithm"),  # the same
+    *(
+        "--detach",
+        "--from",
+        "--stop-timeout",
+        "--restart",
+        "--read-only",
+        "--tmpfs",
+        "--cap-drop",
+        "--security-opt",
+        "--rm",
+    ),  # of Docker
+    *("--build-arg", "--network"),  # the same
     *("--keep", "--output"),  # of ./run_local.sh
     "--checkpointing_interval",  # Beam's, for Flink
     "--accept",  # of tests/replay/check.sh
@@ -166,7 +185,7 @@ def test_nothing_is_left_to_be_filled_in(page: Page) -> None:
 def test_every_option_that_a_page_names_exists(page: Page) -> None:
     """Renaming an option renames it everywhere."""
     ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table()))
-    commands = (check_options, dead_letter_options, record_options)
+    commands = (check_options, dead_letter_options, record_options, worker_pool)
     ours |= {option.flag for module in commands for option in module.OWN.values()}
     prose = re.sub(r"^ *```bash\n.*?^ *```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
 

@@ -196,6 +196,20 @@ def test_options_that_allow_more_memory_than_there_is_are_warned_of(
     assert [expected] == caplog.messages
 
 
+def test_pipelines_share_the_memory_of_their_machine(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is enough for one may be too little for four."""
+    monkeypatch.setattr(start_up, "available_bytes", lambda: GIB)
+
+    check(SETTINGS, _Outside(), workers_here=True, pipelines=1)  # type: ignore[arg-type]
+    check(SETTINGS, _Outside(), workers_here=True, pipelines=4)  # type: ignore[arg-type]
+
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "the options allow 3616 MiB of memory at worst in 4 pipelines and there are 1024 MiB"
+    ]
+
+
 def test_workers_elsewhere_have_rights_and_disks_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
     """What this machine may not do says nothing."""
     denied = QueueError("denied", permanent=True)
