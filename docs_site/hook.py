@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 from mkdocs.structure.files import File, InclusionLevel
 
 from docs_site import headings, reference, source_pages
+from docs_site.option_links import with_option_links
 from docs_site.repository import README, SITE_OF_README, Repository, source_page
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 _INSERT = re.compile(r"^<!-- site: (\S+) -->$.*?^<!-- /site -->$", re.DOTALL | re.MULTILINE)
-_KEPT_OR_OPTION = re.compile(r"(?P<kept><(a|h[1-6])\b.*?</\2>)|<code>(?P<flag>--[a-z0-9_]+)(=[^<\s]*)?</code>", re.DOTALL)
 _OPTIONS_PAGE = "reference/options.md"
 _NO_SEARCH = "---\nsearch:\n  exclude: true\n---\n\n"  # its sections are found where they are shown
 
@@ -85,14 +85,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         return html
     if options is None or page.file == options:
         return html
-    known = reference.flags()
     to = posixpath.relpath(options.url, posixpath.dirname(page.url) or ".")
-
-    def linked(match: re.Match[str]) -> str:
-        flag = match["flag"]
-        return match[0] if match["kept"] or flag not in known else f'<a href="{to}#{flag}">{match[0]}</a>'
-
-    return _KEPT_OR_OPTION.sub(linked, html)
+    return with_option_links(html, reference.flags(), to)
 
 
 def _repository(config: MkDocsConfig) -> Repository:
