@@ -7,6 +7,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from beside import MissingError
+from local_postgres import find_programs
 
 from tests.integration.jobs import BLOCKS, REGION, Place, a_pool
 from tests.moto_server import MotoServer
@@ -25,6 +27,14 @@ def forget_clients() -> None:
     """Make the next session and client read the environment again."""
     transforms_aws._session.cache_clear()
     transforms_aws._client.cache_clear()
+
+
+def need_postgres() -> None:
+    """Skip a test at a desk without PostgreSQL; in CI it must be there."""
+    try:
+        find_programs()
+    except MissingError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
 
 
 @pytest.fixture(scope="package")

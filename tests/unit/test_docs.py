@@ -39,7 +39,9 @@ PAGES = [
     README,
     *(Page(path) for path in sorted((ROOT / "docs").rglob("*.md"))),
     *(Page(ROOT / name) for name in ("CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md")),
-    *(Page(path) for path in sorted((ROOT / "deploy").rglob("*.md"))),
+    *(
+        Page(ROOT / "deploy" / name / "README.md") for name in ("docker", "flink", "spark")
+    ),  # test_deploy_pages.py: others
 ]
 OF_OTHERS = {
     *("--runner", "--direct_num_workers", "--help", "--prism_location"),  # Beam's
@@ -61,7 +63,7 @@ OF_OTHERS = {
         "--rm",
     ),  # of Docker
     *("--build-arg", "--network"),  # the same
-    *("--keep", "--output"),  # of ./run_local.sh
+    *("--example", "--keep", "--output"),  # of ./run_local.sh
     "--checkpointing_interval",  # Beam's, for Flink
     "--accept",  # of tests/replay/check.sh
     *("--only-show-errors", "--enabled", "--time"),  # of the AWS CLI and of docker

@@ -1,4 +1,4 @@
-"""What the files under deploy/ promise, without Docker, Kubernetes, Flink or Spark: form, versions, command lines."""
+"""What the image and the files for clusters promise, without Docker, Kubernetes, Flink or Spark."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _interpolated(text: str) -> str:
 
 
 def _manifests() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in sorted(DEPLOY.rglob("*.yaml")):
+    for path in sorted(path for name in ("flink", "spark") for path in (DEPLOY / name).rglob("*.yaml")):
         documents = list(yaml.safe_load_all(path.read_text()))
         yield from ((path.name, document) for document in documents if document and "apiVersion" in document)
 
