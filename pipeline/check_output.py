@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from transforms.stores import Store
 
 
+NEEDED = ("s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListBucket")
+"""What a store does in a bucket; a test compares the policies of the README and of deploy/aws."""
+
+
 def check_output(subject: Subject) -> Iterator[Finding]:
     """Can results be stored?"""
     yield _writable(subject, subject.outside.results, subject.settings.write.output)
@@ -60,6 +64,5 @@ def _make_writable(subject: Subject, place: str, error: WriteFailedError) -> str
     if "NoSuchBucket" in error.detail:
         return command("s3", "mb", f"s3://{bucket}")
     arn = subject.bucket_arn(bucket)
-    actions = ("s3:PutObject", "s3:GetObject", "s3:ListBucket")
     objects = f"{arn}/{prefix}/*" if prefix else f"{arn}/*"
-    return subject.allow(subject.settings.write.output_role_arn, actions, arn, objects)
+    return subject.allow(subject.settings.write.output_role_arn, NEEDED, arn, objects)

@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 import pytest
 
+from pipeline import check_output
 from tests.builders import a_delivery, a_notification, an_object_ref
 from tests.markdown import Page, blocks
 from tests.shell import run
@@ -170,10 +171,13 @@ def test_the_least_policy_allows_exactly_what_the_job_does(set_up: SetUp) -> Non
 
 
 def test_the_policy_for_results_allows_exactly_what_a_store_does(set_up: SetUp) -> None:
-    """Put, or take back the parts of what could not be put; ask whether it is there, and be told that it is not."""
+    """Put, or take back the parts of what could not be put; ask whether it is there, and be told that it is not.
+
+    The command that `check` names allows the same.
+    """
     policy = set_up.document("results-policy.json")
 
-    assert ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject"] == _actions(policy)
+    assert sorted(check_output.NEEDED) == _actions(policy)
     bucket_arn = f"arn:aws:s3:::{set_up.variables['RESULTS']}"
     assert [f"{bucket_arn}/*", bucket_arn] == [statement["Resource"] for statement in policy["Statement"]]
 

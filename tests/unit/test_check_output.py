@@ -24,7 +24,7 @@ ROLE = "arn:aws:iam::210987654321:role/writer"
 ALLOWED = (
     "aws iam put-role-policy --role-name writer --policy-name sqs-pipeline-PutObject-results --policy-document "
     '\'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutObject","s3:GetObject",'
-    '"s3:ListBucket"],"Resource":["arn:aws:s3:::results","arn:aws:s3:::results/logs/*"]}]}\''
+    '"s3:AbortMultipartUpload","s3:ListBucket"],"Resource":["arn:aws:s3:::results","arn:aws:s3:::results/logs/*"]}]}\''
 )
 
 
