@@ -40,7 +40,9 @@ class _StoppedError(Exception):
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the command and answer the exit code. Raises `UserError`."""
     asked = parse_record(argv, environ)
-    recorder = Recorder(asked, SqsQueue(asked.receive.queue_url, asked.receive.region), S3Objects(asked.receive.region))
+    receive = asked.receive
+    queue = SqsQueue(receive.queue_url, receive.region, receive.queue_role_arn)
+    recorder = Recorder(asked, queue, S3Objects(receive.region, asked.source_role_arn, asked.expected_bucket_owner))
     recorder.check_queue()
     stop = threading.Event()
     with closing(NewRecording(asked.into, max_object_bytes=asked.max_object_bytes)) as recording:

@@ -57,8 +57,9 @@ OWN = {
 }
 """What the job does not have, or has otherwise. A test of the documentation knows them from here."""
 _NAMES = (
-    *("queue_url", "max_messages", "buckets", "key_glob", "notification_parser"),
-    *("visibility_timeout_s", "max_object_bytes", "into", "redact", "redact_names", "log_level", "log_format"),
+    *("queue_url", "queue_role_arn", "max_messages", "buckets", "key_glob", "notification_parser"),
+    *("visibility_timeout_s", "source_role_arn", "expected_bucket_owner", "max_object_bytes"),
+    *("into", "redact", "redact_names", "log_level", "log_format"),
 )
 
 RECORD = About(
@@ -91,6 +92,8 @@ class Asked:
     max_object_bytes: int = BY_NAME["max_object_bytes"].default
     redact: bool = False
     redact_names: bool = False
+    source_role_arn: str | None = None
+    expected_bucket_owner: str | None = None
 
 
 def parse_record(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
@@ -103,7 +106,7 @@ def parse_record(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
     check_queue_url(values["queue_url"])
     if not values["into"]:
         raise UserError("There is no place for the recording: set --into=DIR")
-    names = ("queue_url", "buckets", "notification_parser")
+    names = ("queue_url", "queue_role_arn", "buckets", "notification_parser")
     return Asked(
         receive=ReceiveSettings(
             region=region_of(environ, values["queue_url"]),
@@ -116,4 +119,6 @@ def parse_record(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
         max_object_bytes=values["max_object_bytes"],
         redact=values["redact"] or values["redact_names"],
         redact_names=values["redact_names"],
+        source_role_arn=values["source_role_arn"],
+        expected_bucket_owner=values["expected_bucket_owner"],
     )

@@ -47,6 +47,19 @@ def test_the_jobs_options_mean_the_same_here() -> None:
     assert (3, 30, 1024) == (asked.max_messages, asked.visibility_timeout_s, asked.max_object_bytes)
 
 
+def test_the_roles_of_the_job_are_this_commands_too() -> None:
+    """Where the queue and the objects are another account's, so they are for a recording."""
+    role, environment = "arn:aws:iam::210987654321:role/", {"SQS_PIPELINE_EXPECTED_BUCKET_OWNER": "210987654321"}
+    said = ["--into=x", f"--queue_url={QUEUE_URL}", f"--queue_role_arn={role}q", f"--source_role_arn={role}s"]
+    asked = parse_record(said, environment)
+
+    assert (f"{role}q", f"{role}s", "210987654321") == (
+        asked.receive.queue_role_arn,
+        asked.source_role_arn,
+        asked.expected_bucket_owner,
+    )
+
+
 def test_to_redact_names_is_to_redact() -> None:
     """Names alone would hide nothing."""
     asked = parse_record(["--into=x", f"--queue_url={QUEUE_URL}", "--redact_names"], {})
