@@ -23,6 +23,7 @@ _OF_A_QUEUE = {
     "idle_s": "it ends when nothing is left",
     "replay": "recorded messages are another source",
     "notification_parser": "there are no messages to parse",
+    "queue_role_arn": "no queue is asked",
 }
 """What makes no sense beside a listing. Said in the environment, it is meant for other runs."""
 

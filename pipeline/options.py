@@ -118,6 +118,21 @@ def _check_replay(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
                 f"{_is(name, values, said)} and {_is('replay', values, said)}; a replay reads files, once and in one "
                 "process, and ends by itself: choose one of the two"
             )
+    _refuse_roles_of_nobody(values, said)
+
+
+def _refuse_roles_of_nobody(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
+    """Refuse what says as whom, or of whom, to ask where nobody is asked; the environment means other runs."""
+    unused = {"queue_role_arn": "replay"}
+    if values["objects"]:
+        unused |= {"source_role_arn": "objects", "expected_bucket_owner": "objects"}
+    for name, files in unused.items():
+        if name in said and said[name].label == BY_NAME[name].flag:
+            what = "no queue" if files == "replay" else "no bucket"
+            raise UserError(
+                f"{_is(name, values, said)} and {_is(files, values, said)}; files are read and {what} is asked, so "
+                "leave one of them out"
+            )
 
 
 def _asks_aws(values: Mapping[str, Any]) -> bool:

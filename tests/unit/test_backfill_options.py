@@ -74,6 +74,10 @@ def test_what_the_environment_says_of_a_queue_is_meant_for_other_runs() -> None:
             ["--queue_url=http://h/1/q"],
             "--queue_url is http://h/1/q; no queue is read, so leave one of them out",
         ),
+        (
+            ["--queue_role_arn=arn:aws:iam::123456789012:role/a"],
+            "--queue_role_arn is arn:aws:iam::123456789012:role/a; no queue is asked, so leave one of them out",
+        ),
         (["--drain"], "--drain is true; it ends by itself when nothing is left, so leave one of them out"),
         (["--idle_s=5"], "--idle_s is 5; it ends when nothing is left, so leave one of them out"),
         (

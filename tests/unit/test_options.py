@@ -490,6 +490,32 @@ def test_roles_of_every_partition_are_taken(arn: str) -> None:
     assert arn == _parse(f"--queue_role_arn={arn}").receive.queue_role_arn
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "files", "whom"),
+    [
+        ("queue_role_arn", ROLE, REPLAY, "queue"),
+        ("source_role_arn", ROLE, "--objects=o", "bucket"),
+        ("expected_bucket_owner", "123456789012", "--objects=o", "bucket"),
+    ],
+)
+def test_who_asks_and_whom_is_refused_where_nobody_is_asked(option: str, value: str, files: str, whom: str) -> None:
+    """In the environment it is meant for other runs."""
+    expected = (
+        f"--{option} is {value} and {files.replace('=', ' is ')}; files are read and no {whom} is asked, so leave one "
+        "of them out"
+    )
+
+    assert expected == _refusal(REPLAY, "--objects=o", f"--{option}={value}")
+    assert _parse(REPLAY, "--objects=o", **{f"SQS_PIPELINE_{option.upper()}": value}).receive.replay
+
+
+def test_a_replay_may_read_its_objects_as_another_role() -> None:
+    """Without `--objects` they are in S3."""
+    fetch = _parse(REPLAY, f"--source_role_arn={ROLE}", "--expected_bucket_owner=123456789012").fetch
+
+    assert (ROLE, "123456789012") == (fetch.source_role_arn, fetch.expected_bucket_owner)
+
+
 def test_a_role_for_results_that_go_to_no_bucket_is_refused() -> None:
     """It would be assumed for nothing."""
     expected = f"--output_role_arn is {ROLE}, but neither --output nor --dead_letters is on S3"
