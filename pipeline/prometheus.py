@@ -32,7 +32,10 @@ def metrics_text(views: Sequence[View], accept: str) -> tuple[bytes, str]:
     """Answer the text of a scrape and its content type; it is OpenMetrics if `accept` asks for that."""
     registry = CollectorRegistry()
     registry.register(_Collector(views))
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is no number: as for who asks for nothing
+        encode, content_type = choose_encoder("")
     return encode(registry), content_type
 
 

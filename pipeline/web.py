@@ -13,10 +13,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, Self
 
+from pipeline.crowds import CrowdedServer
 from pipeline.health import wrong_with_life, wrong_with_work
 from pipeline.prometheus import metrics_text
 from transforms.failures import UserError
@@ -108,8 +109,7 @@ def _text(status: HTTPStatus, text: str) -> Answer:
     return Answer(status, "text/plain; charset=utf-8", f"{text}\n".encode(errors="backslashreplace"))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(CrowdedServer):
     pages: Mapping[str, Page]
     look: Look
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.prometheus import metrics_text
@@ -149,6 +150,12 @@ def test_an_outage_is_told_by_area_and_is_as_long_as_it_is_anywhere() -> None:
     scraped = _scraped(*out, a_view(None, number=3))
 
     assert (61, 0) == (scraped["outage_seconds", "source"], scraped["outage_seconds", "output"])
+
+
+@pytest.mark.parametrize("accept", ["text/plain; version=banana", "application/openmetrics-text;version=v1", ";;,=,"])
+def test_who_asks_for_nonsense_is_answered_as_who_asks_for_nothing(accept: str) -> None:
+    """The log is not for strangers to fill."""
+    assert metrics_text([BUSY], "") == metrics_text([BUSY], accept)
 
 
 def test_who_asks_for_openmetrics_is_answered_in_it() -> None:
