@@ -40,7 +40,8 @@ def wrong_with_work(views: Sequence[View], *, wait_time_s: float) -> list[str]:
         if view.snapshot and _has_begun(view.snapshot["vitals"])
     ]
     if not running:
-        return ["SQS has not answered yet"]
+        again = [f"pipeline {view.number} crashed and starts again" for view in views if view.crashes]
+        return again or ["SQS has not answered yet"]
     faults = [
         f"pipeline {number}: {fault}"
         for number, vitals, outage in running

@@ -148,7 +148,13 @@ class Acknowledger:
                     if refusal is None or refusal.expired:
                         done(waiting.pop(message_id))
                     elif refusals[message_id] >= MAX_REFUSALS:
-                        log.warning("SQS refuses message %s (%s): it comes back by itself", message_id, refusal.code)
+                        about = {"fields": waiting[message_id].correlation()}
+                        log.warning(
+                            "SQS refuses message %s (%s): it comes back by itself",
+                            message_id,
+                            refusal.code,
+                            extra=about,
+                        )
                         done(waiting.pop(message_id))
             if not waiting or self._closed.wait(backoff.next_delay()):
                 return
@@ -157,7 +163,11 @@ class Acknowledger:
     def _deleted(self, lease: Lease) -> None:
         if lease.lost or self._is_over(lease):
             EVENTS.count("possible_duplicates")
-            log.warning("message %s was deleted after its lease ended: somebody may have it too", lease.message_id)
+            log.warning(
+                "message %s was deleted after its lease ended: somebody may have it too",
+                lease.message_id,
+                extra={"fields": lease.correlation()},
+            )
         self._close(lease, lease.door, lease.kind)
 
     def _is_over(self, lease: Lease) -> bool:
@@ -165,7 +175,7 @@ class Acknowledger:
 
     def _returned(self, item: GiveBack, delay_s: int) -> None:
         self.returned_until = max(self.returned_until, self._book.clock() + delay_s)
-        EVENTS.given_back(item.lease.delivery, delay_s, item.reason)
+        EVENTS.given_back(item.lease.delivery, delay_s, item.reason, item.lease.ref)
         self._close(item.lease, Door.RETURNED, item.lease.kind or NOT_STARTED)
 
     def _close(self, lease: Lease, door: Door, kind: str) -> None:

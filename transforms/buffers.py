@@ -149,4 +149,9 @@ def _turn(waiting: Waiting) -> int:
 def _tell(waiting: Waiting) -> None:
     """Say which message is alone: if this process dies, the last lines of its log say of what."""
     urls = ", ".join(outcome.url for outcome in waiting.outcomes if isinstance(outcome, ObjectRef))
-    log.warning("received %d times and never settled, tried alone: %s", waiting.lease.delivery.receive_count, urls)
+    log.warning(
+        "received %d times and never settled, tried alone: %s",
+        waiting.lease.delivery.receive_count,
+        urls,
+        extra={"fields": waiting.lease.correlation()},
+    )

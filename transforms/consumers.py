@@ -157,7 +157,8 @@ class Consumer:
         self.acknowledger.close()
         self._heartbeat.close()
         for lease in self.book.open_leases():
-            EVENTS.given_back(lease.delivery, self.book.settings.visibility_timeout_s, "still in hand at the end")
+            delay_s = self.book.settings.visibility_timeout_s
+            EVENTS.given_back(lease.delivery, delay_s, "still in hand at the end", lease.ref)
             self.book.close(lease)
         EVENTS.flush()
 

@@ -25,7 +25,7 @@ from transforms.tallies import FAILURES_KEPT, recent_failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from transforms.records import Delivery, Failure, ObjectRef
+    from transforms.records import Delivery, Failure, Finished, ObjectRef
     from transforms.tallies import RecentFailure, Tally
 
 log = logging.getLogger("sqs_pipeline")
@@ -101,7 +101,7 @@ class EventLog:
             "fetched",
             1,
             lambda: f"fetched {ref.url} ({size:,} bytes)",
-            lambda: _fields(ref.delivery, ref),
+            lambda: correlation(ref.delivery, ref) | {"bytes": size, "seconds": round(seconds, 3)},
             also=("fetched_bytes", size),
             observed=(("fetch", seconds),),
         )
@@ -112,7 +112,7 @@ class EventLog:
             "processed",
             1,
             lambda: f"processed {ref.url} in {seconds:.3f} s",
-            lambda: _fields(ref.delivery, ref),
+            lambda: correlation(ref.delivery, ref) | {"bytes": inflated_bytes, "seconds": round(seconds, 3)},
             also=("inflated_bytes", inflated_bytes),
             observed=(("process", seconds),),
         )
@@ -124,7 +124,7 @@ class EventLog:
             "stored_records",
             1,
             lambda: f"stored {ref.url} as {name}",
-            lambda: _fields(ref.delivery, ref),
+            lambda: correlation(ref.delivery, ref) | {"name": name, "seconds": round(seconds, 3)},
             observed=(("write", seconds), ("lag", max(0.0, lag_s))),  # clocks differ
         )
 
@@ -135,7 +135,7 @@ class EventLog:
             "set_aside_records",
             1,
             lambda: f"set aside {_subject(failure)}: {failure.kind}: {failure.detail} (dead letter {name})",
-            lambda: _fields(failure.delivery, failure.ref) | {"kind": failure.kind},
+            lambda: correlation(failure.delivery, failure.ref) | {"kind": failure.kind, "name": name},
             level=logging.WARNING,
         )
 
@@ -146,17 +146,26 @@ class EventLog:
             "failed_records",
             1,
             lambda: f"failed {_subject(failure)}: {failure.kind}: {failure.detail}",
-            lambda: _fields(failure.delivery, failure.ref) | {"kind": failure.kind},
+            lambda: correlation(failure.delivery, failure.ref) | {"kind": failure.kind},
             level=logging.WARNING,
         )
 
-    def given_back(self, delivery: Delivery, delay_s: int, reason: str) -> None:
-        """SQS was told when to deliver a message again."""
+    def ignored(self, finished: Finished) -> None:
+        """There is nothing to do for a record."""
+        self._tell(
+            "ignored_records",
+            1,
+            lambda: f"ignored {_subject(finished)}: {finished.kind}",
+            lambda: correlation(finished.delivery, finished.ref) | {"kind": finished.kind},
+        )
+
+    def given_back(self, delivery: Delivery, delay_s: int, reason: str, ref: ObjectRef | None = None) -> None:
+        """SQS was told when to deliver a message again; `ref` is the first object that it speaks of."""
         self._tell(
             "given_back",
             1,
             lambda: f"returned message {delivery.message_id} for {delay_s} s ({reason})",
-            lambda: _fields(delivery, None) | {"delay_s": delay_s},
+            lambda: correlation(delivery, ref) | {"delay_s": delay_s},
         )
 
     def settled(self, door: Door, kind: str, seconds: float | None = None) -> None:
@@ -218,7 +227,12 @@ class EventLog:
         if untold:
             _tell_untold(untold)
         if few or log.isEnabledFor(logging.DEBUG):
-            log.log(level if few else logging.DEBUG, "%s", line(), extra={"fields": fields()})
+            log.log(
+                level if few else logging.DEBUG,
+                "%s",
+                line(),
+                extra={"fields": {"event": _NAMES.get(name, name)} | fields()},
+            )
 
     def _keep(self, failure: Failure, dead_letter: str | None) -> None:
         kept = recent_failure(failure, at=self._now(), dead_letter=dead_letter)
@@ -235,6 +249,15 @@ class EventLog:
 DOORS = (Door.STORED, Door.IGNORED, Door.SET_ASIDE, Door.RETURNED)
 """In the order of the summary."""
 
+_NAMES = {
+    "stored_records": "stored",
+    "set_aside_records": "set_aside",
+    "failed_records": "failed",
+    "ignored_records": "ignored",
+    "given_back": "returned",
+}
+"""Events as lines name them, where counters are called otherwise."""
+
 EVENTS = EventLog()
 """This process's events."""
 
@@ -244,11 +267,12 @@ def _tell_untold(untold: Counter[str]) -> None:
         log.info("… and %s", ", ".join(f"{amount:,} more {name.replace('_', ' ')}" for name, amount in untold.items()))
 
 
-def _subject(failure: Failure) -> str:
-    return failure.ref.url if failure.ref else f"message {failure.delivery.message_id}"
+def _subject(record: Failure | Finished) -> str:
+    return record.ref.url if record.ref else f"message {record.delivery.message_id}"
 
 
-def _fields(delivery: Delivery, ref: ObjectRef | None) -> dict[str, Any]:
+def correlation(delivery: Delivery, ref: ObjectRef | None) -> dict[str, Any]:
+    """Answer the fields that every line about one message has, to follow it by."""
     fields: dict[str, Any] = {"message_id": delivery.message_id, "attempt": delivery.receive_count}
     if ref is not None:
         fields |= {"bucket": ref.bucket, "key": ref.key}

@@ -15,6 +15,7 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from transforms.events import correlation
 from transforms.failures import ProcessorError
 from transforms.raised import shortened
 from transforms.records import Failure
@@ -73,7 +74,10 @@ class Watch:
         for failure in hung:
             url = failure.ref.url if failure.ref else failure.delivery.message_id
             log.critical(
-                "the processor is at %s for over %s s (--max_processing_s); ending this worker", url, self._limit_s
+                "the processor is at %s for over %s s (--max_processing_s); ending this worker",
+                url,
+                self._limit_s,
+                extra={"fields": correlation(failure.delivery, failure.ref)},
             )
         try:
             self._last_word(hung)

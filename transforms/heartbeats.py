@@ -77,7 +77,11 @@ class Heartbeat:
                 continue
             lease.lost = True
             EVENTS.count("leases_lost")
-            log.warning("lease lost: message %s is visible again while it is being worked on", lease.message_id)
+            log.warning(
+                "lease lost: message %s is visible again while it is being worked on",
+                lease.message_id,
+                extra={"fields": lease.correlation()},
+            )
 
     def _run(self) -> None:
         interval_s = self._book.settings.visibility_timeout_s / 10

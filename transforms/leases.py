@@ -16,9 +16,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from transforms.events import EVENTS
+from transforms.events import EVENTS, correlation
 from transforms.failures import FinishedKind
 from transforms.metric_table import UNFINISHED
 from transforms.queues import Receipt
@@ -78,6 +78,10 @@ class Lease:
     def message_id(self) -> str:
         """The SQS message id."""
         return self.delivery.message_id
+
+    def correlation(self) -> dict[str, Any]:
+        """Answer the fields of a line about it."""
+        return correlation(self.delivery, self.ref)
 
     @property
     def receipt(self) -> Receipt:

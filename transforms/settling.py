@@ -48,6 +48,7 @@ class Settler:
         """Bring `record` to its door; a door other than `returned` means that all of it is stored. Never raises."""
         if isinstance(record, Finished):
             EVENTS.count(record.kind)
+            EVENTS.ignored(record)
             return Outcome(record, Door.IGNORED, record.kind)
         if isinstance(record, Failure):
             return self._fail(record)

@@ -353,9 +353,30 @@ def test_a_json_log_is_one_object_a_line(place: Place, tmp_path: Path) -> None:
     events = [json.loads(line) for line in job.log]
     assert [] == [event for event in events if not {"time", "level", "message"} <= set(event)]
     about = {"bucket": place.bucket, "message_id": message_id, "attempt": 1}
-    told = [(event["message"].split(" s3://")[0], event) for event in events if " s3://" in event["message"]]
-    assert {"fetched": "a", "processed": "a", "stored": "a", "set aside": "gone"} == {
-        what: event["key"] for what, event in told
+    told = [event for event in events if "key" in event]
+    assert {"fetched": "a", "processed": "a", "stored": "a", "set_aside": "gone"} == {
+        event["event"]: event["key"] for event in told
     }
-    assert [about] * 4 == [{name: event[name] for name in about} for _, event in told]
-    assert {"set aside": "WARNING"} == {what: event["level"] for what, event in told if event["level"] != "INFO"}
+    assert [about] * 4 == [{name: event[name] for name in about} for event in told]
+    assert {"set_aside": "WARNING"} == {event["event"]: event["level"] for event in told if event["level"] != "INFO"}
+
+
+def test_one_filter_finds_all_that_happened_to_an_object(place: Place, tmp_path: Path) -> None:
+    """It fails, goes back, comes again, and is set aside; another one is ignored."""
+    (tmp_path / "fails.py").write_text("def always(content):\n    raise ValueError(content.ref.key)\n")
+    place.upload("logs/a", "other")
+    options = ("--log_format=json", "--processor=fails:always", "--give_up_after=2", "--retry_base_s=1")
+    with a_job(place, tmp_path, *options, "--key_glob=logs/*", "--max_messages=3") as job:
+        assert job.wait() == 0, str(job)
+    events = [json.loads(line) for line in job.log]
+
+    assert [
+        (1, "fetched"),
+        (1, "failed"),
+        (1, "returned"),
+        (2, "fetched"),
+        (2, "set_aside"),
+    ] == [(event["attempt"], event["event"]) for event in events if event.get("key") == "logs/a"]
+    assert [("ignored", "filtered")] == [
+        (event["event"], event["kind"]) for event in events if event.get("key") == "other"
+    ]

@@ -12,9 +12,9 @@ import pytest
 from tests.builders import EVENT_TIME, a_delivery, an_object_ref
 from tests.fakes import FakeClock
 from transforms.events import EventLog
-from transforms.failures import FailureKind
+from transforms.failures import FailureKind, FinishedKind
 from transforms.metric_table import BY_SOURCE
-from transforms.records import Door, Failure
+from transforms.records import Door, Failure, Finished
 
 if TYPE_CHECKING:
     from transforms.histograms import Observed
@@ -120,17 +120,27 @@ def test_failures_are_warnings_and_the_rest_is_not(events: EventLog, caplog: pyt
 
 
 def test_lines_carry_fields_for_machines(events: EventLog, caplog: pytest.LogCaptureFixture) -> None:
-    """For logs in JSON."""
+    """For logs in JSON: what happened, and to which object; whatever becomes of it, one filter finds it."""
     events.arrived(1)
+    events.fetched(REF, 7, 0.02)
+    events.processed(REF, 0.5, 70)
     events.stored(REF, "name", 0.01)
+    events.set_aside(FAILED, "letter")
     events.failed(UNREADABLE)
-    events.given_back(REF.delivery, 20, "why")
+    events.ignored(Finished(REF.delivery, 0, FinishedKind.FILTERED, REF))
+    events.given_back(REF.delivery, 20, "why", REF)
 
+    message = {"message_id": "m", "attempt": 2}
+    about = {**message, "bucket": "b", "key": "k.gz"}
     assert [
-        {},
-        {"message_id": "m", "attempt": 2, "bucket": "b", "key": "k.gz"},
-        {"message_id": "m", "attempt": 2, "kind": "unreadable_notification"},
-        {"message_id": "m", "attempt": 2, "delay_s": 20},
+        {"event": "received"},
+        {"event": "fetched", **about, "bytes": 7, "seconds": 0.02},
+        {"event": "processed", **about, "bytes": 70, "seconds": 0.5},
+        {"event": "stored", **about, "name": "name", "seconds": 0.01},
+        {"event": "set_aside", **about, "kind": "corrupt_gzip", "name": "letter"},
+        {"event": "failed", **message, "kind": "unreadable_notification"},
+        {"event": "ignored", **about, "kind": "filtered"},
+        {"event": "returned", **about, "delay_s": 20},
     ] == [vars(record)["fields"] for record in caplog.records]
 
 

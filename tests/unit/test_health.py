@@ -104,6 +104,15 @@ def test_a_job_is_ready_when_one_pipeline_receives_and_another_starts() -> None:
     assert ["SQS has not answered yet"] == wrong_with_work(views[1:], wait_time_s=10)
 
 
+def test_where_every_pipeline_crashes_not_sqs_is_blamed() -> None:
+    """Until one has been answered again."""
+    views = [a_view(None, state="restarting", crashes=2), a_view(None, number=2, state="starting", crashes=1)]
+
+    assert ["pipeline 1 crashed and starts again", "pipeline 2 crashed and starts again"] == wrong_with_work(
+        views, wait_time_s=10
+    )
+
+
 def test_what_is_not_alive_is_not_ready() -> None:
     """It may have been, when it last said something."""
     views = [a_view(a_snapshot(), ago_s=100)]
