@@ -38,8 +38,13 @@ def make_room(output: Path, bucket: str) -> None:
         raise NotOursError(f"{output} is not a directory; name another one with --output.")
     if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
         raise NotOursError(f"{output} holds files that this example did not make; name another one with --output.")
-    output.mkdir(parents=True, exist_ok=True)
-    (output / MARKER).write_text("Made by ./run_local.sh, which empties this directory's results when it runs again.\n")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / MARKER).write_text(
+            "Made by ./run_local.sh, which empties this directory's results when it runs again.\n"
+        )
+    except OSError as error:
+        raise NotOursError(f"{output} cannot be written: {error.strerror}; name another one with --output.") from error
     for made in (output / bucket, output / DEAD_LETTERS):
         shutil.rmtree(made, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.logs import configure
 from pipeline.option_help import About
-from pipeline.option_kinds import FLAG, TEXT, Kind, Option
+from pipeline.option_kinds import BUCKET, FLAG, Kind, Option
 from pipeline.option_sources import read_sources
 from pipeline.option_table import OPTIONS
 from pipeline.options import settings_of
@@ -48,7 +48,7 @@ OWN = {
         Option(
             "bucket",
             "Run",
-            TEXT,
+            BUCKET,
             "The bucket that should tell the queue: looks at the queue's policy, at the bucket's notifications, and at "
             "one of its objects.",
             default_is="none: those are not looked at",

@@ -195,7 +195,9 @@ ROLE = Kind(
     _matching(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]+"),
 )
 ACCOUNT = Kind("the 12 digits of an AWS account", _matching(r"[0-9]{12}"))
-NAMES = Kind("a name, or several with commas between them", _read_text, many=True, splits=True)
+_read_bucket = _matching(r"[A-Za-z0-9._-]{1,255}")
+BUCKET = Kind("the name of a bucket, like acme-logs", _read_bucket)
+BUCKETS = Kind("the name of a bucket, like acme-logs, or several with commas", _read_bucket, many=True, splits=True)
 MOMENT = Kind(
     "a date or a time like 2026-01-31 or 2026-01-31T09:00Z, which is UTC unless it says more",
     read_moment,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pipeline.option_kinds import (
     ACCOUNT,
+    BUCKETS,
     BYTES,
     FATES,
     FLAG,
     INTEGER,
     MOMENT,
-    NAMES,
     NUMBER,
     ROLE,
     S3_PLACES,
@@ -119,7 +119,7 @@ OPTIONS = (
     Option(
         "buckets",
         "Receive",
-        NAMES,
+        BUCKETS,
         "Buckets to process, with commas or repeated; a message about another one is set aside. Others than S3 may be "
         "able to write to the queue. Any bucket, unless set, because not every user knows all of them.",
         default=(),

@@ -54,3 +54,13 @@ def test_an_example_that_there_is_not_is_refused_with_the_names_of_those_there_a
     assert 2 == done.returncode
     assert "to_oracle" in done.stdout
     assert "to_postgres" in done.stdout
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence() -> None:
+    """Exit code 2."""
+    done = _run("--output", "/dev/null/x")
+
+    assert (2, "/dev/null/x cannot be written: Not a directory; name another one with --output.\n") == (
+        done.returncode,
+        done.stdout.lstrip("\n"),
+    )

@@ -58,6 +58,14 @@ def test_a_sample_is_an_object_of_s3(text: str) -> None:
     assert f"--sample is {text!r}; it must be an object like s3://bucket/key" == str(refused.value)
 
 
+def test_a_bucket_is_named_without_what_stands_around_it() -> None:
+    """Or the commands that mend would put it into policies."""
+    with pytest.raises(UserError) as refused:
+        _parse("--bucket=s3://logs")
+
+    assert "--bucket is 's3://logs'; it must be the name of a bucket, like acme-logs" == str(refused.value)
+
+
 def test_what_the_job_would_refuse_is_refused_in_the_same_words() -> None:
     """It is the first check."""
     with pytest.raises(UserError, match="--wait_time_s is 30; SQS allows 0 to 20"):

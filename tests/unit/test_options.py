@@ -226,6 +226,10 @@ def test_two_variables_that_name_different_queues_are_refused() -> None:
             "--metrics_address is 0.0.0.0, but nothing is served there; add --metrics_port",
         ),
         (["--metrics_port=65536"], "--metrics_port is 65536; this job allows 0 to 65535"),
+        (
+            ["--buckets=s3://logs"],
+            "--buckets is 's3://logs'; it must be the name of a bucket, like acme-logs, or several with commas",
+        ),
         (["--idle_s=5"], "--idle_s is 5, but nothing is drained; add --drain"),
         (["--strict"], "--strict judges a job that ends; add --drain, --replay, --backfill or --max_messages"),
         (
