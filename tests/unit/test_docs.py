@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 README = Page(ROOT / "README.md")
+WRITE_A_FUNCTION = Page(ROOT / "docs" / "how-to" / "write-a-function.md")
 FAILURES = Page(ROOT / "docs" / "failures.md")
 ARCHITECTURE = Page(ROOT / "docs" / "architecture.md")
 PAGES = [
@@ -298,7 +299,7 @@ def test_the_function_in_the_readme_gives_the_result_in_the_readme(
 ) -> None:
     """Over the load balancer log that the quick start uploads."""
     _readme_module("my_logs", directory)
-    example, _ = blocks(README.section("Your code goes here"), "json")
+    (example,) = blocks(README.section("Your code goes here"), "json")
     shown = json.loads(example)
     source = shown["source"]
     log = _sample(source["key"], directory, monkeypatch)
@@ -328,10 +329,12 @@ def test_the_function_in_docs_migrate_from_lambda_counts_what_its_handler_counte
     assert sum(b" 502 " in line for line in log.splitlines()) == document["failed"] > 0
 
 
-def test_the_rows_in_the_readme_are_those_of_its_generator(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rows_in_docs_write_a_function_are_those_of_its_generator(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Over the orders that the quick start uploads."""
-    _readme_module("my_rows", directory)
-    (example,) = blocks(README.section("Rows and files"), "json")
+    _readme_module("my_rows", directory, WRITE_A_FUNCTION)
+    (example,) = blocks(WRITE_A_FUNCTION.section("Rows and files"), "json")
     shown = json.loads(example)
     source = shown["source"]
     ref = an_object_ref(bucket=source["bucket"], key=source["key"], etag=source["etag"])
@@ -342,9 +345,9 @@ def test_the_rows_in_the_readme_are_those_of_its_generator(directory: Path, monk
     assert shown["rows"]["count"] > 0
 
 
-def test_the_file_in_the_readme_is_parquet(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_in_docs_write_a_function_is_parquet(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As another program reads it."""
-    _readme_module("my_tables", directory)
+    _readme_module("my_tables", directory, WRITE_A_FUNCTION)
     made = Processor(ProcessSettings(processor="my_tables:parquet"))
 
     outcome = made.process(Fetched(an_object_ref(), _sample("orders/2026-01-15.jsonl", directory, monkeypatch), size=1))
