@@ -87,15 +87,17 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
 
 def serve(pool: WorkerPool, options: PoolOptions) -> grpc.Server:
-    """Listen for runners. Raises `UserError` if somebody else does."""
+    """Listen for runners. Raises `UserError` if somebody else does, or the address is not this machine's."""
     # Two pools at one port would both listen, and each get some of the runner's requests.
     server = grpc.server(ThreadPoolExecutor(max_workers=4), options=[("grpc.so_reuseport", 0)])
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
-    address = f"{options.bind}:{options.port}"
+    address = f"[{options.bind}]:{options.port}" if ":" in options.bind else f"{options.bind}:{options.port}"
     try:
         server.add_insecure_port(address)
     except RuntimeError as error:
-        raise UserError(f"The worker pool cannot listen at {address}; is there another one?") from error
+        raise UserError(
+            f"The worker pool cannot listen at {address}: another one does, or --bind is no address of this machine"
+        ) from error
     server.start()
     log.info("the worker pool listens at %s", address)
     return server

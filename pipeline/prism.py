@@ -44,3 +44,8 @@ class _PrismServer(prism_runner.PrismJobServer):
     def subprocess_cmd_and_endpoint(self) -> tuple[list[Any], str]:
         command, endpoint = super().subprocess_cmd_and_endpoint()
         return [sys.executable, "-c", _IN_A_GROUP_OF_ITS_OWN, *command], endpoint
+
+    def stop(self) -> None:
+        """Do nothing where the start has failed: Beam's own would hide why."""
+        if self._server is not None:
+            super().stop()

@@ -125,4 +125,17 @@ def test_a_runner_asks_over_grpc_and_only_one_pool_listens(server: int, processe
     assert ("", 1) == (answer.error, len(processes))
     with pytest.raises(UserError) as refused:
         serve(WorkerPool(OPTIONS), PoolOptions(port=server))
-    assert f"The worker pool cannot listen at 127.0.0.1:{server}; is there another one?" == str(refused.value)
+    sentence = f"The worker pool cannot listen at 127.0.0.1:{server}: another one does, or --bind is no address of this"
+    assert f"{sentence} machine" == str(refused.value)
+
+
+def test_a_pool_listens_at_an_address_of_version_6_too() -> None:
+    """As it is written, without brackets."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as closed:
+        port = closed.getsockname()[1]
+    options = PoolOptions(bind="::1", port=port)
+    server = serve(WorkerPool(options), options)
+    try:
+        socket.create_connection(("::1", port), timeout=60).close()
+    finally:
+        server.stop(grace=None)

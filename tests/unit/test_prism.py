@@ -34,6 +34,11 @@ def test_its_process_has_a_group_of_its_own(tmp_path: Path, monkeypatch: pytest.
     assert [server.stop] == ended
 
 
+def test_what_did_not_start_is_stopped_without_a_word() -> None:
+    """The error of its start is the one to read."""
+    assert PrismRunner().default_job_server(PipelineOptions([])).stop() is None  # type: ignore[func-returns-value]
+
+
 def test_only_a_path_of_nothing_is_refused(tmp_path: Path) -> None:
     """Beam knows what else it may be: a URL, or nothing for a download."""
     binary = tmp_path / "prism"
