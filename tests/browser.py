@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -33,6 +34,15 @@ OPTIONS = (
     "--no-first-run",
     "--hide-scrollbars",
 )
+_AT_3_AND_4 = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for number, end in zip((3, 4), ends):
+    os.dup2(end, number)
+    os.close(end)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads from descriptor 3 and writes to 4; they may be anybody's by then."""
 
 
 def find_chromium() -> str:
@@ -55,9 +65,8 @@ class Browser:
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
         options = [*OPTIONS, f"--user-data-dir={self._folder.name}", "about:blank"]
-        # It reads from descriptor 3 and writes to 4.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", path, *options],
+            [sys.executable, "-ISc", _AT_3_AND_4, str(theirs_in), str(theirs_out), path, *options],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -67,20 +76,33 @@ class Browser:
         )
         os.close(theirs_in)
         os.close(theirs_out)
-        self._heard, self._answers, self._number = b"", {}, 0  # type: tuple[bytes, dict[int, Any], int]
+        self._heard, self._number = b"", 0
+        self._answers: dict[int, Any] = {}
         self._session = ""
         self.console: list[str] = []
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         (target,) = (t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, *_error: object) -> None:
+        """End it."""
+        self.close()
+
+    def close(self) -> None:
         """End it, with all its processes."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
