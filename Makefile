@@ -5,13 +5,13 @@ PYTHON ?=
 export PYTHON
 
 BIN := .venv/bin
-PACKAGES := pipeline transforms tests benchmarks examples
+PACKAGES := pipeline transforms tests benchmarks examples docs_site
 ARGS ?=
 
 FAULTS ?= full
 MINUTES ?= 10
 
-.PHONY: help check format faults soak bench clean environment
+.PHONY: help check format faults soak bench site clean environment
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s  %s\n", $$1, $$2 }'
@@ -36,8 +36,11 @@ soak: environment ## run the job at full speed through random faults; MINUTES=10
 bench: environment ## measure the job beside hand-written loops; ARGS="--only=small --rounds=5" (see benchmarks/)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+site: environment ## build the documentation site into output/site, strictly; open output/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 clean: ## remove .venv, caches, builds and local output
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist ./*.egg-info output/local
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist ./*.egg-info output/local output/site
 	find $(wildcard $(PACKAGES)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment: # .venv, made again when pyproject.toml or constraints.txt is newer

@@ -5,14 +5,16 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: ./run_local.sh [--keep] [--output DIR]
+Usage: ./run_local.sh [--example NAME] [--keep] [--output DIR]
 
 Start a local AWS (S3 and SQS over real HTTP), upload a few log files, let S3 notify the queue, run the job on it,
 show the results, and stop everything again.
 
-  --keep        leave the local AWS running, and print how to use it from another shell and how to stop it
-  --output DIR  where the results go (default: output/local, emptied of an earlier run's results first)
-  --help        this text
+  --example NAME  run one of the examples: csv_totals, access_logs, to_postgres, to_parquet, call_api;
+                  list says what each shows
+  --keep          leave the local AWS running, and print how to use it from another shell and how to stop it
+  --output DIR    where the results go (default: output/local, emptied of an earlier run's results first)
+  --help          this text
 
 It needs Python 3.11 or later; PYTHON=/path/to/python3 chooses which. The first run makes .venv and installs the
 pinned dependencies, a second run takes seconds.

@@ -1,7 +1,8 @@
 """The whole story on one machine: a local S3 notifies a local SQS of new log files, and the job makes results of them.
 
-`./run_local.sh` makes the environment and calls this. What is started here is stopped here, whatever happens in
-between: Ctrl-C, SIGTERM, a closed terminal, or a failure; only `--keep` leaves the local AWS running.
+`./run_local.sh` makes the environment and calls this; `--example` chooses another processor and other objects. What is
+started here is stopped here, whatever happens in between: Ctrl-C, SIGTERM, a closed terminal, or a failure; only
+`--keep` leaves the local AWS running.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import outcome
-from aws_setup import create_bucket_and_queues, messages_left
+import report
+from aws_setup import create_bucket_and_queues
+from beside import MissingError
+from catalogue import EXAMPLES, listing
 from job import run_job
 from local_aws import LocalAws
-from sample_logs import samples
-from terminal import bold, dim, fail, indented, say, step
+from terminal import dim, elided, fail, indented, say, say_some, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aws_setup import Queues
-    from sample_logs import Sample
+    from catalogue import Example
+    from sample import Sample
 
 ROOT = Path(__file__).resolve().parent.parent
 BUCKET = "quickstart-logs"
@@ -40,13 +44,16 @@ class Interrupted(BaseException):
 def main() -> int:
     """Tell the story; answer the exit code."""
     arguments = _arguments()
+    if arguments.example == "list":
+        print(*listing(), sep="\n")
+        return 0
     for number in SIGNALS:
         signal.signal(number, _interrupt)
     try:
         outcome.make_room(arguments.output, BUCKET)
         with _local_aws(arguments.output) as aws:
             passed = _run(aws, arguments)
-    except outcome.NotOursError as error:
+    except (outcome.NotOursError, MissingError) as error:
         fail(str(error))
         return 2
     except Interrupted as interrupted:
@@ -58,6 +65,13 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run_local.sh", description="S3 objects become results, on this machine.")
+    parser.add_argument(
+        "--example",
+        choices=(*EXAMPLES, "list"),
+        metavar="NAME",
+        default="quickstart",
+        help="which example to run; list names them (default: quickstart)",
+    )
     parser.add_argument("--keep", action="store_true", help="leave the local AWS running, and say how to use it")
     parser.add_argument(
         "--output", type=Path, default=ROOT / "output" / "local", help="where the results go (default: output/local)"
@@ -86,61 +100,46 @@ def _local_aws(output: Path) -> Iterator[LocalAws]:
 
 
 def _run(aws: LocalAws, arguments: argparse.Namespace) -> bool:
+    example = EXAMPLES[arguments.example]
     step("Creating a bucket that tells a queue about every new object")
     queues = create_bucket_and_queues(aws, BUCKET)
     say(f"s3://{BUCKET}  ->  {queues.url}")
-    uploaded = samples()
-    _upload(aws, uploaded)
-    job = [*JOB, "--drain", "--idle_s=2", f"--output={outcome.short(arguments.output, ROOT)}"]
-    step(f"Running the job: python {shlex.join(job)}")
-    code = run_job([sys.executable, *job], ROOT, aws.environment(queues.url))
-    passed = _show(aws, queues, arguments.output, uploaded) and code == 0
+    uploaded = example.samples()
+    _upload(aws, uploaded, example.objects)
+    with example.beside(arguments.output) as beside:
+        job = [*JOB, *example.options, "--drain", "--idle_s=2", f"--output={outcome.short(arguments.output, ROOT)}"]
+        step(f"Running the job: python {shlex.join(job)}")
+        code = run_job([sys.executable, *job], ROOT, aws.environment(queues.url) | beside.environment)
+        seen = beside.look()
+    found = outcome.read(arguments.output, BUCKET)
+    surprises = report.show(example, uploaded, found, seen) + report.show_queue(aws, queues)
+    report.show_files(found)
+    passed = report.judge(found, surprises) and code == 0
     if code:
         fail(f"The job ended with exit code {code}; 0 was expected.")
     if arguments.keep:
-        _hand_over(aws, queues)
+        _hand_over(aws, queues, example, list(beside.environment))
     return passed
 
 
-def _upload(aws: LocalAws, uploaded: list[Sample]) -> None:
-    step(f"Uploading {len(uploaded)} log files; S3 itself notifies the queue")
+def _upload(aws: LocalAws, uploaded: list[Sample], what: str) -> None:
+    step(f"Uploading {len(uploaded)} {what}; S3 itself notifies the queue")
     s3 = aws.client("s3")
     for sample in uploaded:
         s3.put_object(Bucket=BUCKET, Key=sample.key, Body=sample.body)
-        say(f"{sample.key:<34} {len(sample.body):>7,} bytes  {dim(sample.remark)}")
+    width = max(34, *(len(elided(sample.key)) for sample in uploaded))
+    say_some([f"{elided(one.key):<{width}} {len(one.body):>7,} bytes  {dim(one.remark)}" for one in uploaded])
 
 
-def _show(aws: LocalAws, queues: Queues, output: Path, uploaded: list[Sample]) -> bool:
-    """Show what became of every object, and check it."""
-    found = outcome.read(output, BUCKET)
-    step("Results")
-    say(*outcome.results_table(found.results))
-    step("Set aside, with the reason")
-    say(*(f"{outcome.object_of(letter)}: {letter['kind']}: {letter['detail']}" for letter in found.dead_letters))
-    waiting, held = messages_left(aws, queues.url)
-    waiting_dead, _ = messages_left(aws, queues.dead_letter_url)
-    step("The queue")
-    say(f"{waiting} messages waiting, {held} held by a receiver, {waiting_dead} in its dead-letter queue")
-    step("The files")
-    say(*(outcome.short(path, Path.cwd()) for path in found.paths))
-    surprises = outcome.surprises(found, uploaded)
-    if waiting or held or waiting_dead:
-        surprises.append("the queue is not empty")
-    for surprise in surprises:
-        fail(f"Not as expected: {surprise}")
-    if not surprises:
-        stored, aside = len(found.results), len(found.dead_letters)
-        print(f"\n{bold('All as expected:')} {stored} results, {aside} dead letter, nothing left in the queue.")
-    return not surprises
-
-
-def _hand_over(aws: LocalAws, queues: Queues) -> None:
+def _hand_over(aws: LocalAws, queues: Queues, example: Example, stopped: list[str]) -> None:
     aws.keep()
     step("The local AWS keeps running. To use it from another shell:")
     exports = [f"export {name}={shlex.quote(value)}" for name, value in aws.exports(queues.url).items()]
+    exports += [f"export {name}=…  # what ran here is stopped: name your own" for name in stopped]
     print(*indented("unset AWS_PROFILE AWS_REGION AWS_SESSION_TOKEN", *exports), sep="\n")
+    job = [*JOB, *example.options]
     step("Then, for example:")
-    print(*indented(f"aws s3 cp some.log s3://{BUCKET}/some.log", f".venv/bin/python {shlex.join(JOB)}"), sep="\n")
+    print(*indented(f"aws s3 cp some.log s3://{BUCKET}/some.log", f".venv/bin/python {shlex.join(job)}"), sep="\n")
     step("To stop it:")
     print(*indented(f"kill {aws.process.pid}"), sep="\n")
 

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from dataclasses import dataclass
+
+from sample import Sample, zipped
 
 REQUESTS = 240
 """Lines in each load balancer log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One object to upload, and the counts to expect; None where a dead letter is to be expected."""
-
-    key: str
-    body: bytes
-    counts: tuple[int, int] | None
-    """(line_count, byte_size) of the decompressed content."""
-    remark: str
 
 
 def samples() -> list[Sample]:
@@ -27,26 +16,24 @@ def samples() -> list[Sample]:
     build = "".join(f"[{step:>3}/90] g++ -O2 -c part_{step}.cc\n" for step in range(1, 91)).encode() + b"build: ok"
     # AWS load balancers write one gzip member after the other; a file of three members is one file.
     third = REQUESTS // 3 * len(first) // REQUESTS
-    members = b"".join(_zip(part) for part in (first[:third], first[third : 2 * third], first[2 * third :]))
-    broken = bytearray(_zip(second))
+    members = b"".join(zipped(part) for part in (first[:third], first[third : 2 * third], first[2 * third :]))
+    broken = bytearray(zipped(second))
     broken[len(broken) // 2] ^= 0xFF
+    flipped = "gzip, one byte flipped on the way"
     return [
-        Sample("alb/2026/01/15/web_0900Z.log.gz", members, _counts(first), "gzip, three members"),
-        Sample("alb/2026/01/15/web_0905Z.log.gz", _zip(second), _counts(second), "gzip"),
-        Sample("alb/2026/01/15/web_0910Z.log.gz", bytes(broken), None, "gzip, one byte flipped on the way"),
-        Sample("orders/2026-01-15.jsonl", orders, _counts(orders), "plain text"),
-        Sample("builds/c++ nightly build.txt.gz", _zip(build), _counts(build), "a key with spaces and plus signs"),
-        Sample("orders/2026-01-16.jsonl", b"", _counts(b""), "empty"),
+        Sample("alb/2026/01/15/web_0900Z.log.gz", members, "gzip, three members", _counts(first)),
+        Sample("alb/2026/01/15/web_0905Z.log.gz", zipped(second), "gzip", _counts(second)),
+        Sample("alb/2026/01/15/web_0910Z.log.gz", bytes(broken), flipped, set_aside="corrupt_gzip"),
+        Sample("orders/2026-01-15.jsonl", orders, "plain text", _counts(orders)),
+        Sample("builds/c++ nightly build.txt.gz", zipped(build), "a key with spaces and plus signs", _counts(build)),
+        Sample("orders/2026-01-16.jsonl", b"", "empty", _counts(b"")),
     ]
 
 
-def _counts(content: bytes) -> tuple[int, int]:
+def _counts(content: bytes) -> dict[str, int]:
     """Count newlines, plus one for a last line without one."""
-    return content.count(b"\n") + (not content.endswith(b"\n") if content else 0), len(content)
-
-
-def _zip(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
+    lines = content.count(b"\n") + (not content.endswith(b"\n") if content else 0)
+    return {"line_count": lines, "byte_size": len(content)}
 
 
 def _load_balancer_log(start: int) -> bytes:

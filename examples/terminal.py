@@ -23,6 +23,20 @@ def fail(sentence: str) -> None:
     print(f"\n{_painted(sentence, '31', sys.stderr.isatty())}", file=sys.stderr, flush=True)
 
 
+def say_some(lines: list[str], most: int = 12) -> None:
+    """Print lines of the current part; of many only the first, and how many more there are."""
+    if len(lines) > most:
+        shown = most - 4
+        lines = [*lines[:shown], f"… and {len(lines) - shown} more"]
+    say(*lines)
+
+
+def elided(key: str, most: int = 48) -> str:
+    """Shorten a key in its middle, if it is long."""
+    end = most // 3
+    return key if len(key) <= most else f"{key[: most - end - 1]}…{key[-end:]}"
+
+
 def indented(*lines: str) -> list[str]:
     """Set lines off from the titles."""
     return [f"  {line}" for line in lines]

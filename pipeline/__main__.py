@@ -27,6 +27,7 @@ COMMANDS = {
     "redrive": "pipeline.redrive",
     "dead_letters": "pipeline.list_dead_letters",
     "record": "pipeline.record",
+    "worker_pool": "pipeline.worker_pool",
 }
 """What else there is than the job: the first argument, and where its `main` is."""
 
@@ -50,6 +51,10 @@ def _run_job(argv: Sequence[str]) -> int:
     settings, beam_args = parse(argv, os.environ)
     worker = Worker.of(os.environ)
     configure(settings.run.log_level, settings.run.log_format, pipeline=worker.name if worker else "")
+    if settings.run.dry_run:
+        from pipeline import dry_run  # noqa: PLC0415 - as below
+
+        return dry_run.run(settings, beam_args)
     if settings.run.runner in IN_PROCESS and settings.run.pipelines and not worker:
         command = [sys.executable, "-m", "pipeline", *argv, "--pipelines=0"]
         supervisor = Supervisor(

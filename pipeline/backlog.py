@@ -30,10 +30,11 @@ class QueueState(TypedDict):
 class Backlog:
     """Asks `queue` in a thread of its own, from now on."""
 
-    def __init__(self, queue: Queue, ended: threading.Event) -> None:
+    def __init__(self, queue: Queue, ended: threading.Event, *, every_s: float = ASK_EVERY_S) -> None:
         """It ends when `ended` is set."""
         self._queue = queue
         self._ended = ended
+        self._every_s = every_s
         self._state: QueueState | None = None
         threading.Thread(target=self._run, name="backlog", daemon=True).start()
 
@@ -44,7 +45,7 @@ class Backlog:
     def _run(self) -> None:
         while True:
             self._ask()
-            if self._ended.wait(ASK_EVERY_S):
+            if self._ended.wait(self._every_s):
                 return
 
     def _ask(self) -> None:

@@ -82,6 +82,10 @@ def parse_check(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
     said, rest = read_sources(argv, environ, (*OPTIONS, *OWN.values()), CHECK)
     values = {name: said[name].value if name in said else option.default for name, option in OWN.items()}
     settings = settings_of(said, environ)
+    if settings.receive.backfill:
+        raise UserError(
+            f"{settings.receive.queue_url} is no queue, and check looks at one; --dry_run looks at a backfill"
+        )
     if settings.receive.replay:
         raise UserError(f"--replay is {settings.receive.replay}; check looks at a queue, which a replay has not")
     # The lines of a run, `processed s3://…`, are not what is asked for.

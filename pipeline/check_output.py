@@ -34,12 +34,13 @@ def check_dead_letters(subject: Subject) -> Iterator[Finding]:
 
 def check_memory(subject: Subject) -> Iterator[Finding]:
     """Is there enough for the worst that the options allow?"""
-    said = memory_warning(subject.settings)
+    pipelines = max(subject.settings.run.pipelines, 1)
+    said = memory_warning(subject.settings, pipelines)
     smaller = subject.settings.fetch.max_read_bytes // 4 // MIB
     if said:
         yield warning(said, f"--max_read_bytes={max(smaller, 1)}MiB")
     else:
-        yield ok(f"{peak_bytes(subject.settings) // MIB:,} MiB at worst, and there is more")
+        yield ok(f"{peak_bytes(subject.settings) * pipelines // MIB:,} MiB at worst, and there is more")
 
 
 def _writable(subject: Subject, store: ProcessWide[Store], place: str) -> Finding:

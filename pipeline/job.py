@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,16 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import last_moment, one_core, runners, signals, start_up
+from pipeline import last_moment, one_core, progress, runners, signals, start_up
+from pipeline.backfill_options import with_share
 from pipeline.flow import build
 from pipeline.observing import observed
 from pipeline.outside import Outside
+from pipeline.ways import way_of
 from transforms import process_wide
 from transforms.consumers import GAVE_UP
-from transforms.events import EVENTS
+from transforms.events import DOORS, EVENTS
+from transforms.receive_references import SOURCES
 from transforms.records import Door
 from transforms.stopping import STOP
 
@@ -41,9 +45,10 @@ def run(
 
     `worker` speaks with the supervisor, where there is one.
     """
-    plan, ended = runners.plan(settings, beam_args), threading.Event()
+    plan, ended = runners.plan(with_share(settings, worker), beam_args), threading.Event()
     outside = outside or Outside.of(plan.settings)
-    start_up.check(plan.settings, outside, workers_here=plan.workers_here)
+    pipelines = worker.pipelines if worker else 1
+    start_up.check(plan.settings, outside, workers_here=plan.workers_here, pipelines=pipelines)
     if plan.workers_here:
         signals.install(STOP)
         last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)
@@ -57,9 +62,17 @@ def _run_to_the_end(plan: Plan, outside: Outside, worker: Worker | None, ended: 
     if worker:
         worker.started(STOP)
     log.info("started: %s", _described(plan.settings))
+    pipelines = worker.pipelines if worker else 1
+    # Elsewhere the counters are not this process's.
+    way = way_of(plan.settings, outside.queue, ended, pipelines=pipelines) if plan.workers_here else None
     try:
-        return _run(plan, outside)
+        with progress.shown(way, log_format=plan.settings.run.log_format, alone=pipelines == 1):
+            return _run(plan, outside)
     except KeyboardInterrupt:  # only where signals are not ours: the workers are elsewhere
+        if plan.job_here:
+            log.warning("left; the job ends, and its workers give back what they hold")
+            logging.shutdown()
+            os._exit(LEFT)  # Beam's own job server has a thread that would keep the process
         log.warning("left; the job goes on where it runs")
         return LEFT
     except Exception:
@@ -77,7 +90,8 @@ def _run_to_the_end(plan: Plan, outside: Outside, worker: Worker | None, ended: 
 def _run(plan: Plan, outside: Outside) -> int:
     pipeline = beam.Pipeline(options=plan.options)
     settled = build(pipeline, plan.settings, outside)
-    if plan.settings.run.strict:
+    counts_doors = plan.settings.run.strict or not plan.workers_here
+    if counts_doors:
         _ = settled | "CountDoors" >> beam.Map(_count_door)
     result = pipeline.run()
     state = result.wait_until_finish()  # some runners return from `run` at once
@@ -86,7 +100,7 @@ def _run(plan: Plan, outside: Outside) -> int:
         return JOB_FAILED
     if EVENTS.counts()[GAVE_UP]:
         return JOB_FAILED
-    return _judged(plan.settings, _doors(result)) if plan.settings.run.strict else 0
+    return _judged(plan, result) if counts_doors else 0
 
 
 def _count_door(settled: Settled) -> None:
@@ -94,16 +108,29 @@ def _count_door(settled: Settled) -> None:
     Metrics.counter("settled", settled.door).inc()
 
 
-def _doors(result: beam.runners.runner.PipelineResult) -> Mapping[str, int]:
-    counters = result.metrics().query(MetricsFilter().with_namespace("settled"))["counters"]
+def _counters(result: beam.runners.runner.PipelineResult, namespace: str) -> Mapping[str, int]:
+    """Answer Beam's counters; some runners have none."""
+    counters = result.metrics().query(MetricsFilter().with_namespace(namespace))["counters"]
     return {counter.key.metric.name: counter.result for counter in counters}
 
 
-def _judged(settings: Settings, doors: Mapping[str, int]) -> int:
-    """Answer the exit code of `--strict`: was anything set aside, or left?"""
+def _judged(plan: Plan, result: beam.runners.runner.PipelineResult) -> int:
+    """Answer the exit code of a job that has ended, by what its workers counted, wherever they are."""
+    sources, doors = _counters(result, SOURCES), _counters(result, "settled")
+    if not plan.workers_here:
+        told = " + ".join(f"{doors.get(door, 0):,} {door.replace('_', ' ')}" for door in DOORS)
+        log.info("stopped: %s", told if sources else "this runner does not tell what its workers counted")
+    if sources.get(GAVE_UP):
+        return JOB_FAILED
+    if not plan.settings.run.strict:
+        return 0
+    if not sources:
+        log.error("--strict fails the job: this runner does not tell what became of the messages")
+        return JOB_FAILED
     set_aside = doors.get(Door.SET_ASIDE, 0)
     # A drain that ended by itself has received again what it returned.
-    left = STOP.is_set() or (settings.receive.max_messages is not None and doors.get(Door.RETURNED, 0) > 0)
+    max_messages = plan.settings.receive.max_messages
+    left = STOP.is_set() or (max_messages is not None and doors.get(Door.RETURNED, 0) > 0)
     if not set_aside and not left:
         return 0
     log.error("--strict fails the job: %d set aside%s", set_aside, ", and some left" if left else "")

@@ -27,7 +27,8 @@ stores the result, and only then deletes the message.
 python -m pipeline check verifies everything before the first message, with the same options.
 Two commands look after what was set aside: python -m pipeline dead_letters lists and explains it, and
 python -m pipeline redrive sends it back to the queue. A third, python -m pipeline record, copies messages and their
-objects into a directory, for tests. Each has a --help of its own.""",
+objects into a directory, for tests. For a cluster, python -m pipeline worker_pool starts workers. Each has a --help of
+its own.""",
     epilog="""\
 Each option can also be set in the environment, as SQS_PIPELINE_<OPTION>: SQS_PIPELINE_WAIT_TIME_S=20. The command line
 wins. Credentials, endpoints and regions are found as by every tool of AWS, for example AWS_PROFILE, AWS_REGION and

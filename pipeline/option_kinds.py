@@ -23,6 +23,8 @@ _UNITS = {"": 1, "b": 1} | {
     for suffix, base in (("b", 1000), ("ib", 1024))
 }
 
+_S3_PLACE = re.compile(r"s3a?://(?P<bucket>[a-z0-9._-]{1,255})(/(?P<prefix>.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -166,6 +168,13 @@ def read_moment(text: str) -> datetime:
         raise ValueError(text) from error
 
 
+def _read_s3_place(text: str) -> tuple[str, str]:
+    place = _S3_PLACE.fullmatch(text)
+    if place is None:
+        raise ValueError(text)
+    return place["bucket"], place["prefix"] or ""
+
+
 def one_of(*choices: str, ending: str = "") -> Kind:
     """Words in any case; `ending` may be left out."""
     words = {choice.lower(): choice for choice in choices} | {
@@ -192,6 +201,7 @@ MOMENT = Kind(
     read_moment,
     show=lambda value: str(value.isoformat()),
 )
+S3_PLACES = Kind("a bucket, or a part of one, like s3://bucket/prefix", _read_s3_place, many=True)
 FATES = Kind(
     f"kind=fate; kinds are {', '.join(DEFAULT_FATES)}; fates are {', '.join(Fate)}", _read_fate, many=True, splits=True
 )

@@ -16,6 +16,7 @@ from pipeline.option_kinds import (
     NAMES,
     NUMBER,
     ROLE,
+    S3_PLACES,
     TEXT,
     TEXTS,
     Bounds,
@@ -31,7 +32,10 @@ MAX_PIPELINES = 64
 MAX_PORT = 65_535
 IN_PROCESS = ("DirectRunner", "FnApiRunner")
 """Runners whose whole job is in one process of ours."""
-RUNNERS = ("DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner", "SparkRunner")
+RUNNERS = (
+    *("DataflowRunner", "DirectRunner", "FlinkRunner", "FnApiRunner", "PortableRunner", "PrismRunner"),
+    "SparkRunner",
+)
 
 OPTIONS = (
     Option(
@@ -39,9 +43,37 @@ OPTIONS = (
         "Receive",
         TEXT,
         "The SQS queue to read. SQS_QUEUE_URL says it too. Standard queues only: S3 cannot notify a FIFO queue.",
-        default_is="none: it must be given",
+        default_is="none: it must be given, unless --backfill is",
         metavar="URL",
         targets=("receive.queue_url",),
+    ),
+    Option(
+        "backfill",
+        "Receive",
+        S3_PLACES,
+        "Process what is in a bucket already, repeatable: every object whose key begins with the prefix, by a listing "
+        "instead of a queue. What has a result is skipped, so that an interrupted one goes on where it was. Ends when "
+        "nothing is left.",
+        default=(),
+        default_is="none: a queue is read",
+        metavar="S3://BUCKET/PREFIX",
+    ),
+    Option(
+        "since",
+        "Receive",
+        MOMENT,
+        "With --backfill: objects that were last changed at this time or later, UTC.",
+        default_is="from the first on",
+        metavar="TIME",
+    ),
+    Option(
+        "until",
+        "Receive",
+        MOMENT,
+        "With --backfill: objects that were last changed before this time, UTC: when the queue began to be notified, "
+        "for example.",
+        default_is="up to the last",
+        metavar="TIME",
     ),
     Option(
         "queue_role_arn",
@@ -408,11 +440,19 @@ OPTIONS = (
         targets=("receive.max_messages",),
     ),
     Option(
+        "dry_run",
+        "Run",
+        FLAG,
+        "With --backfill: say how many objects and bytes there are and how much is left to do, and do nothing.",
+        default=False,
+        targets=("run.dry_run",),
+    ),
+    Option(
         "strict",
         "Run",
         FLAG,
-        "With --drain, --replay or --max_messages: exit with 1 if anything was set aside or left. Off, because a dead "
-        "letter is a regular end of a message.",
+        "With --drain, --replay, --backfill or --max_messages: exit with 1 if anything was set aside or left. Off, "
+        "because a dead letter is a regular end of a message.",
         default=False,
         targets=("run.strict",),
     ),

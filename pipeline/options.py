@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.backfill_options import backfill_settings, choose_source
 from pipeline.option_help import options_markdown_table
 from pipeline.option_sources import Said, read_sources
 from pipeline.option_table import BY_NAME, IN_PROCESS, OPTIONS
@@ -32,6 +33,7 @@ class RunSettings:
     runner: str = "DirectRunner"
     pipelines: int = 1
     drain: bool = False
+    dry_run: bool = False
     strict: bool = False
     all_cores: bool = False
     shared_output: bool = False
@@ -69,6 +71,7 @@ def settings_of(said: Mapping[str, Said], environ: Mapping[str, str]) -> Setting
     """Answer the settings that the user's words make, with the defaults of what was not said. Raises `UserError`."""
     values = {option.name: said[option.name].value if option.name in said else option.default for option in OPTIONS}
     _give_way(values, said)
+    said = choose_source(values, said)
     _check_source(values, said)
     _check_together(values, said)
     region = region_of(environ, "" if values["replay"] else values["queue_url"], asks_aws=_asks_aws(values))
@@ -98,7 +101,8 @@ def _check_source(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
             raise UserError(f"{_is(name, values, said)}, but nothing is replayed; add --replay")
     if not values["queue_url"]:
         raise UserError("There is no queue to read: set --queue_url or SQS_QUEUE_URL")
-    check_queue_url(values["queue_url"])
+    if not values["backfill"]:
+        check_queue_url(values["queue_url"])
 
 
 def _check_replay(values: Mapping[str, Any], said: Mapping[str, Said]) -> None:
@@ -150,7 +154,9 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
             "messages, so choose one of the two"
         )
     if values["strict"] and not _is_bounded(values):
-        raise UserError(f"{said['strict'].label} judges a job that ends; add --drain, --replay or --max_messages")
+        raise UserError(
+            f"{said['strict'].label} judges a job that ends; add --drain, --replay, --backfill or --max_messages"
+        )
 
 
 def _is(name: str, values: Mapping[str, Any], said: Mapping[str, Said]) -> str:
@@ -160,7 +166,7 @@ def _is(name: str, values: Mapping[str, Any], said: Mapping[str, Said]) -> str:
 
 
 def _is_bounded(values: Mapping[str, Any]) -> bool:
-    return values["drain"] or bool(values["replay"]) or values["max_messages"] is not None
+    return any(values[name] for name in ("drain", "replay", "backfill")) or values["max_messages"] is not None
 
 
 def region_of(environ: Mapping[str, str], queue_url: str, *, asks_aws: bool = True) -> str:
@@ -190,10 +196,11 @@ def _settings(values: Mapping[str, Any], region: str) -> Settings:
     elif values["drain"]:
         # A long poll that outlasts the wait for one more message would make it longer.
         receive |= {"idle_s": values["idle_s"], "wait_time_s": min(values["wait_time_s"], int(values["idle_s"]))}
+    receive |= backfill_settings(values)
     return Settings(
         receive=ReceiveSettings(**receive),
         leases=LeaseSettings(**groups["leases"]),
-        fetch=FetchSettings(**groups["fetch"], region=region),
+        fetch=FetchSettings(**groups["fetch"], region=region, asks_ledger_always=bool(values["backfill"])),
         process=ProcessSettings(**groups["process"]),
         write=WriteSettings(**write),
         run=RunSettings(**groups["run"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from transforms.backfill_queue import BackfillQueue
 from transforms.consumers import Consumer
 from transforms.directory_objects import DirectoryObjects
 from transforms.finite_queue import FiniteQueue
@@ -39,7 +40,7 @@ class Outside:
         """The real one."""
         write = settings.write
         return cls(
-            queue=_queue(settings.receive),
+            queue=_queue(settings.receive, settings.fetch),
             objects=_objects(settings.fetch),
             results=ProcessWide(_open_store, write.output, write),
             dead_letters=ProcessWide(_open_store, write.dead_letters, write),
@@ -50,7 +51,11 @@ class Outside:
         return ProcessWide(_make_consumer, self.queue, settings.receive, settings.leases)
 
 
-def _queue(receive: ReceiveSettings) -> ProcessWide[Queue]:
+def _queue(receive: ReceiveSettings, fetch: FetchSettings) -> ProcessWide[Queue]:
+    if receive.backfill:
+        return ProcessWide(
+            BackfillQueue, receive.backfill, receive.region, fetch.source_role_arn, fetch.expected_bucket_owner
+        )
     if receive.replay:
         return ProcessWide(_open_recordings, receive.replay)
     return ProcessWide(SqsQueue, receive.queue_url, receive.region, receive.queue_role_arn)

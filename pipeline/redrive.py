@@ -77,9 +77,12 @@ def _put_back(letter: DeadLetter, box: DeadLetterBox, queue: Queue, rules: Admis
 
 
 def _came_from(letter: DeadLetter, queue_url: str) -> bool:
-    """Whether it is of this queue, by account and name: hosts have aliases. One of no queue goes to any."""
+    """Whether it is of this queue, by account and name: hosts have aliases. One of no queue goes to any.
+
+    A listing of a bucket is none, for example, though its dead letters say what it listed.
+    """
     url = letter.delivery.queue_url
-    return not url or _account_and_name(url) == _account_and_name(queue_url)
+    return not url.startswith(("http://", "https://")) or _account_and_name(url) == _account_and_name(queue_url)
 
 
 def _account_and_name(url: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
+from pipeline import dataflow, prism
 from pipeline.option_sources import closest, unknown
 from pipeline.option_table import IN_PROCESS, OPTIONS
 from transforms.failures import UserError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 MAX_BUDGET_S = 10.0
 PRISM_BUDGET_S = 5.0
 PORTABLE = {"FlinkRunner", "PortableRunner", "SparkRunner"}
+EMBEDDED = "embed"
+"""The `--job_endpoint` of Beam's own job server, in this process: the way of a cluster without one."""
 
 _OURS = [option.flag for option in OPTIONS]
 _OF_JOB_SERVERS = ("checkpointing_interval", "max_bundle_time_mills", "shutdown_sources_after_idle_ms")
@@ -38,6 +41,8 @@ class Plan:
     options: PipelineOptions
     workers_here: bool
     """The steps run in this process: its signals, counters, disk and memory are theirs."""
+    job_here: bool = False
+    """This process hands out the work, wherever the steps run: the job ends with it."""
 
 
 def plan(settings: Settings, beam_args: Sequence[str]) -> Plan:
@@ -48,12 +53,21 @@ def plan(settings: Settings, beam_args: Sequence[str]) -> Plan:
         return _in_process(settings, beam, beam_args)
     if runner == "PrismRunner":
         _allow_one_receiver(settings)
-        return Plan(_with_budget(settings, PRISM_BUDGET_S), _options(beam_args, "PrismRunner"), workers_here=True)
+        prism.check_location(beam.prism_location)
+        return Plan(_with_budget(settings, PRISM_BUDGET_S), _options(beam_args, prism.RUNNER), workers_here=True)
     workers_here = _is_loopback(runner, beam)
     if not workers_here:
         _refuse_private_directories(settings)
+    if runner == dataflow.RUNNER:
+        dataflow.check(beam, is_bounded=settings.is_bounded)
+        options = _options([*beam_args, "--streaming"], runner)
+        return Plan(_with_budget(settings, MAX_BUDGET_S), options, workers_here=False)
     if runner == "SparkRunner":
         _refuse_unbounded_on_spark(settings)
+    if beam.job_endpoint == EMBEDDED:
+        _allow_one_receiver(settings)
+        return Plan(settings, _options(beam_args, runner), workers_here=workers_here, job_here=True)
+    if runner == "SparkRunner":
         return Plan(settings, _options(beam_args, runner), workers_here=workers_here)
     return _on_flink(settings, beam, beam_args, workers_here=workers_here)
 

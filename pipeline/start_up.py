@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def check(settings: Settings, outside: Outside, *, workers_here: bool) -> None:
+def check(settings: Settings, outside: Outside, *, workers_here: bool, pipelines: int = 1) -> None:
     """Ask the queue and the stores, and load the user's functions. Raises `UserError`: one sentence.
 
     Where workers are other machines, their rights, disks and memory are not this one's, so only what holds for
-    all of them is checked.
+    all of them is checked. So many `pipelines` share the memory of this one.
     """
     load_functions(settings)
     if not workers_here:
         return
-    _check_queue(settings, outside)
+    check_source(settings, outside)
     outside.objects.get()
     _check_store(outside.results, "--output")
     if settings.write.dead_letters != settings.write.output:
         _check_store(outside.dead_letters, "--dead_letters")
-    _warn(memory_warning(settings))
+    _warn(memory_warning(settings, pipelines))
 
 
 def load_functions(settings: Settings) -> None:
@@ -66,25 +66,32 @@ def redrive_warning(attributes: Mapping[str, str], give_up_after: int) -> str:
     )
 
 
-def memory_warning(settings: Settings) -> str:
-    """Say that there is less memory than the options allow; empty if there is enough."""
-    peak, available = peak_bytes(settings), available_bytes()
+def memory_warning(settings: Settings, pipelines: int) -> str:
+    """Say that there is less memory than the options allow so many `pipelines`; empty if there is enough."""
+    peak, available = peak_bytes(settings) * pipelines, available_bytes()
     if peak <= available:
         return ""
+    in_all = f" in {pipelines} pipelines" if pipelines > 1 else ""
     return (
-        f"the options allow {peak // MIB} MiB of memory at worst and there are {available // MIB} MiB: lower "
+        f"the options allow {peak // MIB} MiB of memory at worst{in_all} and there are {available // MIB} MiB: lower "
         "--max_read_bytes, --process_concurrency or --max_in_flight"
     )
 
 
-def _check_queue(settings: Settings, outside: Outside) -> None:
+def check_source(settings: Settings, outside: Outside) -> None:
+    """Ask the queue, or whatever is in its place. Raises `UserError` where asking again cannot help."""
     url = settings.receive.queue_url
     try:
         attributes = outside.queue.get().attributes()
     except QueueError as error:
         if error.permanent:
-            raise UserError(f"The queue {url} cannot be used: {error.detail}") from error
-        log.warning("SQS does not answer (%s); the job starts all the same and waits for it", error.detail)
+            what = url if settings.receive.backfill else f"The queue {url}"
+            raise UserError(f"{what} cannot be used: {error.detail}") from error
+        log.warning(
+            "%s does not answer (%s); the job starts all the same and waits for it",
+            "S3" if settings.receive.backfill else "SQS",
+            error.detail,
+        )
         return
     refusal = fifo_refusal(url, attributes)
     if refusal:

@@ -66,6 +66,9 @@ class QueueNobodyAsks:
     def attributes(self) -> dict[str, str]:
         raise NotImplementedError
 
+    def has_more(self) -> bool:
+        return False
+
 
 class Desk(QueueNobodyAsks):
     """A queue that notes deletes and returns, and answers them as a test says."""

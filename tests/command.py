@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 TIMEOUT_S = 30.0
 
@@ -20,10 +20,16 @@ TIMEOUT_S = 30.0
 class Command:
     """Started by making it, in a directory of the test's; killed, if it still runs, where its `with` ends."""
 
-    def __init__(self, *options: str, cwd: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *options: str,
+        cwd: Path,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "pipeline"),
+    ) -> None:
         """`environment` is added to the one of this process, which names the stand-in for AWS."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *options],
+            [*program, *options],
             cwd=cwd,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
             stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ import pytest
 
 from transforms import process_wide
 from transforms.events import EVENTS
-from transforms.stopping import STOP
+from transforms.stopping import JOB_IS_ELSEWHERE, STOP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,4 +20,5 @@ def _fresh_process() -> Iterator[None]:
     yield
     process_wide.close_all()
     STOP.clear()
+    JOB_IS_ELSEWHERE.clear()
     EVENTS.reset()

@@ -99,6 +99,10 @@ class FakeQueue:
                 "ApproximateNumberOfMessagesNotVisible": str(hidden),
             }
 
+    def has_more(self) -> bool:
+        """Nobody knows."""
+        return False
+
     def message_ids(self) -> set[str]:
         """Answer which messages were not deleted."""
         with self._lock:

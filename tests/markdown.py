@@ -44,7 +44,12 @@ class Page:
 
 def blocks(text: str, language: str) -> list[str]:
     """Answer the code blocks of one language."""
-    return [body for name, body in _FENCE.findall(text) if name == language]
+    return [body for name, body in all_blocks(text) if name == language]
+
+
+def all_blocks(text: str) -> list[tuple[str, str]]:
+    """Answer the language and the text of every code block, in order."""
+    return _FENCE.findall(text)
 
 
 def rows(text: str) -> Iterator[list[str]]:

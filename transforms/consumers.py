@@ -29,7 +29,7 @@ from transforms.outages import OutageGuard
 from transforms.pollers import Pollers
 from transforms.queues import SQS_MAX_BATCH
 from transforms.records import Door, Failure, ObjectRef
-from transforms.stopping import STOP
+from transforms.stopping import JOB_IS_ELSEWHERE, STOP
 from transforms.wall_clock import wall_clock
 
 if TYPE_CHECKING:
@@ -67,12 +67,15 @@ class Consumer:
         leases: LeaseSettings,
         *,
         stop: threading.Event = STOP,
+        elsewhere: threading.Event = JOB_IS_ELSEWHERE,
         clock: Callable[[], float] = time.monotonic,
         batcher: type[Batcher[Any]] = Batcher,
     ) -> None:
         """Nothing is received until `start`; `clock` counts seconds, `batcher` sends acknowledgements."""
+        self._queue = queue
         self._settings = receive
         self._stop = stop
+        self._elsewhere = elsewhere
         self._clock = clock
         self._wall_clock = wall_clock(receive.received_at)
         self._rules = AdmissionRules.of(receive)
@@ -130,10 +133,22 @@ class Consumer:
     def finished(self) -> bool:
         """Whether nothing is open and nothing more will come: the source may end."""
         if self._stop.is_set():
+            if self._elsewhere.is_set():
+                return False
             self._stopped_at = self._stopped_at or self._clock()
             if self._clock() - self._stopped_at > self.book.settings.drain_timeout_s:
                 return True
         return self._pollers.ended and not self.busy
+
+    @property
+    def receives_nothing_more(self) -> bool:
+        """Whether no receive is under way and none will be: SQS hides no message that nobody got."""
+        return self._pollers.ended
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it gave back what was left, because an outage did not end."""
+        return self._has_given_up
 
     def close(self) -> None:
         """Give back what was not started, end the threads, and account for what is in hand: it comes back by itself."""
@@ -254,7 +269,8 @@ class Consumer:
         if self._settings.idle_s is None or self.guard.pausing or self.book.reserved_count or self.busy:
             return False
         quiet_since = max(self._quiet_since, self._hidden_until, self.acknowledger.returned_until)
-        return self._clock() - quiet_since >= self._settings.idle_s and self._empty_since > quiet_since
+        was_empty = self._clock() - quiet_since >= self._settings.idle_s and self._empty_since > quiet_since
+        return was_empty and not self._queue.has_more()
 
     def _gives_up(self) -> bool:
         """Whether a job that is to end by itself has waited long enough for an outage to end."""

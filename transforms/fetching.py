@@ -33,7 +33,7 @@ class Fetcher:
     def fetch(self, ref: ObjectRef) -> Fetched | Failure | Finished:
         """Fetch `ref`, unless the ledger says that it is done. Never raises."""
         try:
-            if self._is_finished(ref):
+            if self.is_finished(ref):
                 return Finished(ref.delivery, ref.index, FinishedKind.ALREADY_FINISHED, ref)
             started = time.monotonic()
             content = fetch(ref, connect=self._connect, settings=self._settings, budget=self._budget)
@@ -46,8 +46,10 @@ class Fetcher:
         EVENTS.fetched(content.ref, content.size, time.monotonic() - started)
         return content
 
-    def _is_finished(self, ref: ObjectRef) -> bool:
-        """Ask the output store, which is the ledger; a first receive has not been done before."""
-        if self._settings.reprocess or ref.etag is None or ref.delivery.receive_count <= 1:
+    def is_finished(self, ref: ObjectRef) -> bool:
+        """Ask the output store, which is the ledger, where `ref` may have been done. Raises `WriteFailedError`."""
+        if self._settings.reprocess or ref.etag is None:
+            return False
+        if ref.delivery.receive_count <= 1 and not self._settings.asks_ledger_always:
             return False
         return self._results.exists(result_name(ref.bucket, ref.key, ref.etag))

@@ -93,6 +93,11 @@ class FiniteQueue:
         """Answer that there are none."""
         return {}
 
+    def has_more(self) -> bool:
+        """Whether anything is not deleted yet; until the iterator has ended there may be."""
+        with self._changed:
+            return not self._is_exhausted or bool(self._open)
+
     def _hide(self, receipt: Receipt, timeout_s: int) -> bool:
         message = self._open.get(receipt.message_id)
         if message is None or message.receipt_handle != receipt.receipt_handle:

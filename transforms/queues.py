@@ -64,3 +64,6 @@ class Queue(Protocol):
 
     def attributes(self) -> dict[str, str]:
         """Answer the queue's attributes, as `GetQueueAttributes` names them."""
+
+    def has_more(self) -> bool:
+        """Whether it is known that a message is there or will come, though a receive was empty. Of SQS nobody knows."""

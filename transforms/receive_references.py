@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import apache_beam as beam
 from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.metrics import Metrics
 from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
+from transforms.consumers import GAVE_UP
 from transforms.records import Failure, Finished, ObjectRef, Pulse
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 PULSE_S = 0.02
 """How often the steps get the chance to hand on what is complete, while deliveries are open and nothing else flows."""
+
+SOURCES = "sources"
+"""The namespace of Beam's counters that say how receivers ended, to whoever is not in their process."""
 
 Received = ObjectRef | Finished | Failure | Pulse
 Reception = Literal["receiving", "ended"]
@@ -140,6 +145,7 @@ class _ReceivingFn(beam.DoFn):
             _hold(watermark, consumer, now)
             if consumer.finished():
                 tracker.try_claim("ended")
+                Metrics.counter(SOURCES, GAVE_UP if consumer.has_given_up else "ended").inc()
                 return
             if until is not None and time.monotonic() >= until:
                 tracker.defer_remainder()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus
 
-from transforms.documents import iso
 from transforms.envelopes import open_body
 from transforms.failures import UnreadableNotificationError
 from transforms.notifications import AdmissionRules, parse_message
 from transforms.queues import Message
 from transforms.records import ObjectRef
+from transforms.written_notifications import notification
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from transforms.dead_letter_box import DeadLetter
 
 
@@ -28,32 +25,22 @@ def body_alone(letter: DeadLetter, rules: AdmissionRules) -> str:
     original = letter.delivery.body
     if letter.ref is None:
         return original if rules.parser else _record_alone(original, letter.index)
-    body = notification(letter.ref)
+    body = _notification(letter.ref)
     return body if rules.parser is None or _finds(letter, body, rules) else original
 
 
-def notification(ref: ObjectRef) -> str:
-    """Write a reference as S3 does: the key form-encoded, what is not known left out."""
-    stored = {
-        "key": quote_plus(ref.key, safe="/"),
-        "size": ref.size,
-        "eTag": ref.etag,
-        "versionId": ref.version_id,
-        "sequencer": ref.sequencer,
-    }
-    event = {
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": ref.region,
-        "eventTime": iso(ref.event_time) if ref.event_time else None,
-        "eventName": ref.event_name,
-        "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": ref.bucket}, "object": _known(stored)},
-    }
-    return json.dumps({"Records": [_known(event)]})
-
-
-def _known(fields: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}
+def _notification(ref: ObjectRef) -> str:
+    return notification(
+        bucket=ref.bucket,
+        key=ref.key,
+        event_name=ref.event_name,
+        version_id=ref.version_id,
+        etag=ref.etag,
+        size=ref.size,
+        sequencer=ref.sequencer,
+        event_time=ref.event_time,
+        region=ref.region,
+    )
 
 
 def _record_alone(body: str, index: int) -> str:

@@ -39,7 +39,7 @@ def result_name(bucket: str, key: str, etag: str | None, suffix: str = ".json") 
 
     `suffix` is that of a file beside it: dots, lower-case letters and digits.
     """
-    suffix = f".{_digest(bucket, key, etag)}{suffix}"
+    suffix = f".{digest_of(bucket, key, etag)}{suffix}"
     *folders, last = key.split("/")
     top = _folder(f"-{bucket[1:]}" if bucket.startswith("_") else bucket)  # `_dead_letters` is no bucket
     name = _safe(last, MAX_SEGMENT_BYTES - len(suffix) - _ROOM)
@@ -52,13 +52,13 @@ def dead_letter_name(message_id: str, index: int) -> str:
     """Answer where the dead letter of a message's record is stored: `<message id>-<index>.json`."""
     if _PLAIN_ID.fullmatch(message_id):
         return f"{message_id}-{index}.json"
-    return _unreserved(f"{_safe(message_id, 100)}.{_digest(message_id)}-{index}.json")
+    return _unreserved(f"{_safe(message_id, 100)}.{digest_of(message_id)}-{index}.json")
 
 
-def _digest(*parts: str | None) -> str:
+def digest_of(*parts: str | None) -> str:
     """Tell any two lists of parts apart; JSON keeps where one ends, and None from an empty one."""
-    digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=_DIGEST_BYTES).digest()
-    return base64.b32encode(digest).decode().lower()
+    hashed = hashlib.blake2b(json.dumps(parts).encode(), digest_size=_DIGEST_BYTES).digest()
+    return base64.b32encode(hashed).decode().lower()
 
 
 def _that_fit(folders: list[str], room: int) -> list[str]:

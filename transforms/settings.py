@@ -21,6 +21,20 @@ GIB = 1024 * MIB
 
 
 @dataclass(frozen=True, slots=True)
+class BackfillSettings:
+    """Which objects of buckets to list instead of waiting to be told of them."""
+
+    places: tuple[tuple[str, str], ...]
+    """(bucket, key prefix); an empty prefix is all of the bucket."""
+    since: datetime | None = None
+    """By the time of their last change: from this one on."""
+    until: datetime | None = None
+    """Before this one."""
+    share: tuple[int, int] = (1, 1)
+    """(2, 3) is the second of three equal parts of the keys, one for each process."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiveSettings:
     """How to poll, and what to let in."""
 
@@ -46,6 +60,8 @@ class ReceiveSettings:
     """How long one call of the source lasts before it defers; None lasts as long as the source."""
     max_messages: int | None = None
     """End after this many messages. None for no end."""
+    backfill: BackfillSettings | None = None
+    """Make the messages of a listing; None reads a queue."""
     replay: str | None = None
     """A pattern of files with recorded messages, in the place of a queue; `queue_url` then says so."""
     received_at: datetime | None = None
@@ -81,6 +97,8 @@ class FetchSettings:
     content_budget_bytes: int = 32 * MIB
     """In-memory contents that may exist at once."""
     reprocess: bool = False
+    asks_ledger_always: bool = False
+    """Whether what is received for the first time may be done already: it comes of a listing, not of an event."""
     objects: str | None = None
     """A directory with the objects as files, in the place of S3."""
 

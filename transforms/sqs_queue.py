@@ -103,6 +103,10 @@ class SqsQueue:
         attributes: dict[str, str] = answer.get("Attributes", {})
         return attributes
 
+    def has_more(self) -> bool:
+        """Nobody knows, so nothing is known to come."""
+        return False
+
     def _call_often(self, operation: str, *, attempts: int = aws.MAX_ATTEMPTS, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of many kinds
         with self._explained():
             answer = sqs_calls.call(operation, self._region, {"QueueUrl": self.url, **arguments}, self._role_arn)

@@ -7,22 +7,34 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from beside import MissingError
+from local_postgres import find_programs
 
+from tests.integration.jobs import BLOCKS, REGION, Place, a_pool
 from tests.moto_server import MotoServer
+from tests.prism import prism_location
 from transforms import aws as transforms_aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from tests.command import Command
     from tests.raw_server import RawServer
-
-REGION = "us-east-1"
 
 
 def forget_clients() -> None:
     """Make the next session and client read the environment again."""
     transforms_aws._session.cache_clear()
     transforms_aws._client.cache_clear()
+
+
+def need_postgres() -> None:
+    """Skip a test at a desk without PostgreSQL; in CI it must be there."""
+    try:
+        find_programs()
+    except MissingError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
 
 
 @pytest.fixture(scope="package")
@@ -65,3 +77,31 @@ def aws_environment(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
 def serve_s3(aws_environment: pytest.MonkeyPatch) -> Callable[[RawServer], None]:
     """Send this test's requests for S3 to a server of its own."""
     return lambda server: aws_environment.setenv("AWS_ENDPOINT_URL_S3", server.url)
+
+
+@pytest.fixture
+def place(bucket: str) -> Place:
+    """Make a queue beside this test's bucket; nobody notifies it yet."""
+    return Place(bucket, transforms_aws.client("sqs", REGION).create_queue(QueueName=bucket)["QueueUrl"])
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    """Make the file that `BLOCKS` waits for, and its module."""
+    (tmp_path / "blocks.py").write_text(BLOCKS)
+    os.mkfifo(tmp_path / "fifo")
+    return tmp_path / "fifo"
+
+
+@pytest.fixture(scope="session")
+def prism() -> Path:
+    """Answer Prism's binary."""
+    return prism_location()
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[tuple[Command, int]]:
+    """Have a pool for one test; whatever it started ends with it."""
+    started, port = a_pool(tmp_path)
+    with started:
+        yield started, port

@@ -15,14 +15,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.command import until
-from tests.integration.test_command import Place, a_job, place
+from tests.integration.jobs import a_job
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.command import Command
-
-__all__ = ["place"]  # a fixture
+    from tests.integration.jobs import Place
 
 TIMEOUT_S = 60
 OBJECTS = 150

@@ -1,7 +1,6 @@
 """The readme's AWS set-up, run as it stands: bash, the AWS CLI, and moto's server in the place of AWS.
 
 Needs `aws`, which is among the developers' dependencies. Not a fake, since what is tested is what a reader types.
-Version 1 of the AWS CLI ignores `AWS_ENDPOINT_URL` for SQS, so a shell function adds `--endpoint-url` to every call.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ import pytest
 
 from tests.builders import a_delivery, a_notification, an_object_ref
 from tests.markdown import Page, blocks
+from tests.shell import run
 from transforms.dead_letters import dead_letter_document
 from transforms.envelopes import open_body
 from transforms.failures import CorruptGzipError, FinishedKind
@@ -31,10 +31,6 @@ from transforms.records import Failure, ObjectRef
 ROOT = Path(__file__).resolve().parents[2]
 README = Page(ROOT / "README.md")
 FAILURES = Page(ROOT / "docs" / "failures.md")
-POINT_THE_CLI_AT_THE_STAND_IN = """
-set -euo pipefail
-aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }
-"""
 TELL_ITS_VARIABLES = """
 for name in AWS_REGION BUCKET QUEUE ACCOUNT SQS_QUEUE_URL RESULTS; do echo "$name=${!name}"; done > variables
 """
@@ -64,39 +60,10 @@ def set_up(aws: str, tmp_path_factory: pytest.TempPathFactory) -> SetUp:
     directory = tmp_path_factory.mktemp("setup")
     commands = blocks(README.section("AWS set-up"), "bash")
 
-    _run("".join([*commands, TELL_ITS_VARIABLES]), directory, aws)
+    run("".join([*commands, TELL_ITS_VARIABLES]), directory, aws)
 
     lines = (directory / "variables").read_text(encoding="utf-8").splitlines()
     return SetUp(directory, dict(line.split("=", 1) for line in lines))
-
-
-def _run(commands: str, directory: Path, endpoint: str) -> None:
-    """Run a script in bash with nothing of this shell's AWS; what it printed is shown if it fails."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SQS_"))}
-    ours = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_PAGER": "",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-    }
-    done = subprocess.run(
-        ["bash", "-c", POINT_THE_CLI_AT_THE_STAND_IN + commands],  # noqa: S607 - whichever bash the reader has
-        cwd=directory,
-        env=others | ours,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert 0 == done.returncode, done.stdout
 
 
 def _client(service: str, endpoint: str, region: str) -> Any:  # noqa: ANN401 - boto3 ships no types
@@ -222,7 +189,7 @@ def test_a_dead_letter_is_put_back_by_the_commands_of_docs_failures(aws: str, tm
     letter.write_bytes(dead_letter_document(failure, failed_at=datetime(2026, 1, 2, tzinfo=UTC)))
     (commands,) = blocks(FAILURES.section("Putting a dead letter back"), "bash")
 
-    _run(commands, tmp_path, aws)
+    run(commands, tmp_path, aws)
 
     assert body == _receive(aws, "us-east-1", queue_url)
     assert not letter.exists()

@@ -78,3 +78,9 @@ def test_only_warnings_are_logged_unless_the_user_wants_more(configured: list[tu
     _parse("--log_level=debug", "--log_format=json")
 
     assert [("WARNING", "text"), (logging.getLevelName(logging.DEBUG), "json")] == configured
+
+
+def test_a_backfill_has_no_queue_to_look_at() -> None:
+    """Its own look is --dry_run."""
+    with pytest.raises(UserError, match="backfill:s3://b/ is no queue, and check looks at one; --dry_run looks"):
+        parse_check(["--backfill=s3://b"], {})

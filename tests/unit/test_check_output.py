@@ -11,6 +11,7 @@ from pipeline import start_up
 from pipeline.check_output import check_dead_letters, check_memory, check_output
 from pipeline.findings import Level, ok, problem, warning
 from pipeline.memory import peak_bytes
+from pipeline.options import RunSettings
 from tests.check_subjects import SETTINGS, a_subject
 from tests.fakes import FakeStore
 from transforms.failures import WriteFailedError
@@ -102,4 +103,7 @@ def test_memory_is_compared_with_the_worst_that_the_options_allow(monkeypatch: p
     (found,) = check_memory(a_subject())
 
     assert (Level.WARNING, "--max_read_bytes=64MiB") == (found.level, found.fix)
-    assert warning(start_up.memory_warning(SETTINGS), found.fix) == found
+
+    three = replace(SETTINGS, run=RunSettings(pipelines=3))
+    assert "in 3 pipelines" in next(iter(check_memory(a_subject(settings=three)))).found
+    assert warning(start_up.memory_warning(SETTINGS, 1), found.fix) == found

@@ -40,11 +40,13 @@ class _Process:
         self.clock = FakeClock()
         self.desk = Desk()
         self.stop = threading.Event()
+        self.elsewhere = threading.Event()
         self.consumer = Consumer(
             self.desk,
             ReceiveSettings(QUEUE_URL, **settings),
             LEASES,
             stop=self.stop,
+            elsewhere=self.elsewhere,
             clock=self.clock,
             batcher=BatcherByHand,
         )
@@ -436,6 +438,20 @@ def test_a_failed_probe_that_is_held_when_the_stop_comes_goes_back(process: _Pro
     assert [{"handle-a": 0}] == process.desk.returned
 
 
+def test_a_stopped_worker_of_a_job_elsewhere_gives_back_but_does_not_end_the_job(process: _Process) -> None:
+    """The runner would take the end of a source for the end of the job."""
+    process.elsewhere.set()
+    process.receive(_message("a"))
+    process.stop.set()
+
+    assert [] == process.take()
+    process.send()
+    assert (True, 0) == (process.consumer.receives_nothing_more, process.consumer.book.open_count)
+    assert not process.consumer.finished()
+    process.clock.advance(LEASES.drain_timeout_s + 1)
+    assert not process.consumer.finished()
+
+
 def test_a_stopped_job_ends_at_the_latest_after_its_drain_timeout(process: _Process) -> None:
     """Whatever is in hand or whatever SQS does not answer; it comes back by itself."""
     process.receive(_message("a"))
@@ -494,6 +510,13 @@ def test_a_drain_that_was_not_answered_has_not_drained(drain: _Process) -> None:
     drain.take()
 
     assert not drain.pass_idle(0)
+
+
+def test_a_drain_goes_on_while_the_queue_knows_of_more(drain: _Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of a listing that takes its time is not the end of it."""
+    monkeypatch.setattr(drain.desk, "has_more", lambda: True)
+
+    assert not drain.pass_idle(1000)
 
 
 def test_a_drain_counts_from_the_last_message(drain: _Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import importlib
 import io
@@ -10,12 +11,12 @@ import re
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyarrow import parquet
 
-from pipeline import check_options, dead_letter_options, record_options
+from pipeline import check_options, dead_letter_options, record_options, worker_pool
 from pipeline.memory import peak_bytes
 from pipeline.options import Settings, options_markdown_table
 from tests.builders import a_delivery, an_object_ref
@@ -27,19 +28,45 @@ from transforms.processing import Processor
 from transforms.records import Failure, ObjectRef, Result
 from transforms.settings import MIB, ProcessSettings, ReceiveSettings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parents[2]
 README = Page(ROOT / "README.md")
 FAILURES = Page(ROOT / "docs" / "failures.md")
 ARCHITECTURE = Page(ROOT / "docs" / "architecture.md")
 PAGES = [
     README,
-    *(Page(path) for path in sorted((ROOT / "docs").glob("*.md"))),
+    *(Page(path) for path in sorted((ROOT / "docs").rglob("*.md"))),
     *(Page(ROOT / name) for name in ("CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md")),
+    *(
+        Page(ROOT / "deploy" / name / "README.md") for name in ("docker", "flink", "spark")
+    ),  # test_deploy_pages.py: others
 ]
 OF_OTHERS = {
-    *("--runner", "--direct_num_workers", "--help"),  # Beam's
-    *("--keep", "--output"),  # of ./run_local.sh
+    *("--runner", "--direct_num_workers", "--help", "--prism_location"),  # Beam's
+    *("--job_endpoint", "--environment_type", "--environment_config"),  # Beam's, for a cluster
+    *("--streaming", "--parallelism", "--savepoint_path", "--update"),  # Beam's, on clusters
+    *("--checkpointing_interval", "--max_bundle_time_mills", "--shutdown_sources_after_idle_ms"),  # the same, of Flink
+    *("--spark_master_url", "--spark_job_server_jar", "--spark-master-url", "--job-host"),  # the same, of Spark
+    *("--project", "--region", "--temp_location", "--sdk_container_image", "--sdk_location"),  # the same, of Dataflow
+    *("--num_workers", "--autoscaling_algorithm"),  # the same
+    *(
+        "--detach",
+        "--from",
+        "--stop-timeout",
+        "--restart",
+        "--read-only",
+        "--tmpfs",
+        "--cap-drop",
+        "--security-opt",
+        "--rm",
+    ),  # of Docker
+    *("--build-arg", "--network"),  # the same
+    *("--example", "--keep", "--output"),  # of ./run_local.sh
+    "--checkpointing_interval",  # Beam's, for Flink
     "--accept",  # of tests/replay/check.sh
+    *("--only-show-errors", "--enabled", "--time"),  # of the AWS CLI and of docker
     *(
         "--endpoint-url",
         "--source-arn",
@@ -160,9 +187,9 @@ def test_nothing_is_left_to_be_filled_in(page: Page) -> None:
 def test_every_option_that_a_page_names_exists(page: Page) -> None:
     """Renaming an option renames it everywhere."""
     ours = set(re.findall(r"--[a-z0-9_]+", options_markdown_table()))
-    commands = (check_options, dead_letter_options, record_options)
+    commands = (check_options, dead_letter_options, record_options, worker_pool)
     ours |= {option.flag for module in commands for option in module.OWN.values()}
-    prose = re.sub(r"^```bash\n.*?^```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^ *```bash\n.*?^ *```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
 
     named = set(re.findall(r"(?<![\w\-#])--[a-z][a-z0-9_-]*[a-z0-9]", prose))
 
@@ -204,12 +231,44 @@ def test_the_memory_in_docs_architecture_is_what_the_start_up_check_computes() -
     assert sum(parts) == total
 
 
+# ── troubleshooting
+
+
+def _sentences(tree: ast.AST) -> Iterator[str]:
+    """Yield a pattern for each sentence in the code: what is put in at run time may be anything."""
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".*" for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            yield ".*".join(re.escape(text) for text in re.split(r"%[-\w.]*[sdgf]", node.value))
+
+
+def _is_said(line: str, sentences: list[str]) -> bool:
+    said = re.sub(r"^[A-Z]+ +", "", line)
+    return any(re.search(rf"(^|: |  ){sentence}($|; )", said) for sentence in sentences)
+
+
+def test_every_line_in_docs_troubleshoot_is_one_that_the_code_says() -> None:
+    """Word for word, so that a search for it finds the page."""
+    files = [file for folder in ("pipeline", "transforms") for file in sorted((ROOT / folder).glob("*.py"))]
+    texts = {text for file in files for text in _sentences(ast.parse(file.read_text(encoding="utf-8")))}
+    sentences = [text for text in texts if len(text.replace(".*", "")) >= 12 and " " in text]
+    page = Page(ROOT / "docs" / "how-to" / "troubleshoot.md")
+    shown = [line for block in blocks(page.text, "output") for line in block.splitlines()]
+
+    assert len(shown) >= 20
+    assert [] == [line for line in shown if not _is_said(line, sentences)]
+
+
 # ── the code in the readme
 
 
-def _readme_module(name: str, directory: Path) -> None:
+def _readme_module(name: str, directory: Path, page: Page = README) -> None:
     """Save the block that calls itself `# name.py`."""
-    (block,) = (b for b in blocks(README.text, "python") if b.startswith(f"# {name}.py\n"))
+    (block,) = (b for b in blocks(page.text, "python") if b.startswith(f"# {name}.py\n"))
     (directory / f"{name}.py").write_text(block, encoding="utf-8")
 
 
@@ -255,6 +314,18 @@ def _sample(key: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> bytes
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     (log,) = (log for log in importlib.import_module("sample_logs").samples() if log.key == key)
     return bytes(log.body)
+
+
+def test_the_function_in_docs_migrate_from_lambda_counts_what_its_handler_counted(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the same log: the expression of the handler, and the function."""
+    _readme_module("my_handler", directory, Page(ROOT / "docs" / "how-to" / "migrate-from-lambda.md"))
+    log = gzip.decompress(_sample("alb/2026/01/15/web_0905Z.log.gz", directory, monkeypatch))
+
+    document = _process("my_handler:failed", an_object_ref(), log)
+
+    assert sum(b" 502 " in line for line in log.splitlines()) == document["failed"] > 0
 
 
 def test_the_rows_in_the_readme_are_those_of_its_generator(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

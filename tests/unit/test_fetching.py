@@ -57,9 +57,9 @@ class _Fetching:
         self.ledger = _Ledger()
         self._connect = partial(fake_objects, name)
 
-    def fetch(self, ref: ObjectRef, *, reprocess: bool = False) -> Fetched | Failure | Finished:
-        """Fetch with the settings' defaults."""
-        fetcher = Fetcher(FetchSettings(reprocess=reprocess), connect=self._connect, results=self.ledger)
+    def fetch(self, ref: ObjectRef, **settings: bool) -> Fetched | Failure | Finished:
+        """Fetch with the settings' defaults, or others."""
+        fetcher = Fetcher(FetchSettings(**settings), connect=self._connect, results=self.ledger)  # type: ignore[arg-type]
         return fetcher.fetch(ref)
 
 
@@ -131,6 +131,14 @@ def test_reprocess_does_it_again(fetching: _Fetching) -> None:
 
     assert isinstance(fetching.fetch(_a_ref(receive_count=9), reprocess=True), Fetched)
     assert [] == fetching.ledger.asked
+
+
+def test_the_ledger_can_be_asked_about_first_receives_too(fetching: _Fetching) -> None:
+    """What a listing tells of is nothing new; with --reprocess it is done again all the same."""
+    fetching.ledger.done.add(result_name(BUCKET, KEY, ETAG))
+
+    assert isinstance(fetching.fetch(_a_ref(receive_count=1), asks_ledger_always=True), Finished)
+    assert isinstance(fetching.fetch(_a_ref(receive_count=1), asks_ledger_always=True, reprocess=True), Fetched)
 
 
 def test_a_ledger_that_does_not_answer_is_a_failed_write(fetching: _Fetching) -> None:

@@ -124,6 +124,17 @@ def test_a_receive_does_not_wait_where_nothing_is_left() -> None:
     assert [] == _receive(queue, wait_s=20)  # the clock stands still: a wait would never end
 
 
+def test_it_has_more_until_all_is_deleted() -> None:
+    """An empty receive says only that nothing came; a slow listing may bring more, and what is hidden comes again."""
+    queue = _queue(FakeClock(), iter([None, _message(0)]))
+
+    assert ([], True) == (_receive(queue), queue.has_more())
+    messages = _receive(queue)
+    assert ([], True) == (_receive(queue), queue.has_more())
+    queue.delete([_receipt(message) for message in messages])
+    assert not queue.has_more()
+
+
 def test_a_delete_wakes_who_waits() -> None:
     """The last acknowledgement ends a replay at once."""
     queue = _queue(FakeClock(), iter([_message(0)]))

@@ -81,6 +81,9 @@ class _WatchedQueue:
     def change_visibility(self, receipts: Sequence[Receipt], timeouts_s: Sequence[int]) -> list[Refusal]:
         return self._queue.change_visibility(receipts, timeouts_s)
 
+    def has_more(self) -> bool:
+        return self._queue.has_more()
+
 
 class _WatchedStore:
     """A fake store with a journal."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import apache_beam as beam
 import pytest
+from apache_beam.metrics import Metrics
 
 from pipeline import job
 from pipeline.options import RunSettings, Settings
@@ -20,6 +21,7 @@ from transforms.consumers import GAVE_UP
 from transforms.events import EVENTS
 from transforms.failures import UserError
 from transforms.process_wide import ProcessWide
+from transforms.receive_references import SOURCES
 from transforms.records import Door, Settled
 from transforms.settings import ReceiveSettings, WriteSettings
 from transforms.stopping import STOP
@@ -33,9 +35,27 @@ STRICT = Settings(ReceiveSettings(QUEUE_URL, idle_s=20), run=RunSettings(drain=T
 @pytest.fixture(autouse=True)
 def _no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is asked, and pytest keeps its signals and its cores."""
-    monkeypatch.setattr(job.start_up, "check", lambda settings, outside, *, workers_here: None)
+    monkeypatch.setattr(job.start_up, "check", lambda settings, outside, **_: None)
     monkeypatch.setattr(job.signals, "install", lambda stop: None)
     monkeypatch.setattr(job.one_core, "keep", lambda number, ended: None)
+
+
+class _Flow(beam.PTransform):
+    """What the real one says: who was settled, and that its source has ended."""
+
+    def __init__(self, settled: list[Settled], *, end: str | None = "ended") -> None:
+        super().__init__()
+        self._settled, self._end = settled, end
+
+    def expand(self, root: beam.Pipeline) -> beam.PCollection[Settled]:
+        settled, end = self._settled, self._end
+
+        def flow(_impulse: bytes) -> list[Settled]:
+            if end:
+                Metrics.counter(SOURCES, end).inc()
+            return settled
+
+        return root | beam.Impulse() | beam.FlatMap(flow)
 
 
 def _settled(door: Door) -> Settled:
@@ -58,7 +78,7 @@ def ends_as(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def replace_flow(*doors: Door) -> None:
         settled = [_settled(door) for door in doors]
-        monkeypatch.setattr(job, "build", lambda root, settings, outside: root | beam.Create(settled))
+        monkeypatch.setattr(job, "build", lambda root, settings, outside: root | _Flow(settled))
 
     return replace_flow
 
@@ -100,6 +120,9 @@ class _Submitted:
 
     end: str | type[BaseException]
 
+    def __or__(self, _step: object) -> _Submitted:
+        return self
+
     def run(self) -> _Submitted:
         return self
 
@@ -127,7 +150,7 @@ def test_a_job_on_a_cluster_is_waited_for(
     on_s3 = WriteSettings(output="s3://b/p", dead_letters="s3://b/d")
     settings = Settings(ReceiveSettings(QUEUE_URL), write=on_s3, run=RunSettings(runner="FlinkRunner"))
     monkeypatch.setattr(job.beam, "Pipeline", lambda options: _Submitted(end))
-    monkeypatch.setattr(job, "build", lambda root, settings, outside: None)
+    monkeypatch.setattr(job, "build", lambda root, settings, outside: root)
 
     assert exit_code == job.run(settings, ["--checkpointing_interval=9000", "--flink_master=host:8081"])
     assert [line] == [record.message for record in caplog.records if record.levelname != "INFO"]
@@ -160,6 +183,65 @@ def test_strict_judges_what_was_left(ends_as: Callable[..., None], caplog: pytes
     STOP.set()
     assert 1 == job.run(STRICT, [])
     assert 2 == caplog.messages.count("--strict fails the job: 0 set aside, and some left")
+
+
+def test_strict_fails_where_nobody_tells_what_became_of_the_messages(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some runners have no counters; a job that cannot be judged has not passed."""
+    monkeypatch.setattr(job, "build", lambda root, settings, outside: root | _Flow([], end=None))
+
+    assert 1 == job.run(STRICT, [])
+    assert "--strict fails the job: this runner does not tell what became of the messages" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("end", "exit_code", "told"),
+    [
+        ("ended", 0, "2 stored + 0 ignored + 1 set aside + 0 returned"),
+        (GAVE_UP, 1, "2 stored + 0 ignored + 1 set aside + 0 returned"),
+        (None, 0, "this runner does not tell what its workers counted"),
+    ],
+)
+def test_workers_elsewhere_are_accounted_for_by_what_they_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, end: str | None, exit_code: int, told: str
+) -> None:
+    """This process has seen none of their messages; also that an outage did not end comes back so."""
+    flow = _Flow([_settled(door) for door in (Door.STORED, Door.SET_ASIDE, Door.STORED)], end=end)
+    monkeypatch.setattr(job, "build", lambda root, settings, outside: root | flow)
+    here = job.runners.plan(replace(STRICT, run=RunSettings(drain=True)), [])
+    monkeypatch.setattr(job.runners, "plan", lambda settings, beam_args: replace(here, workers_here=False))
+
+    with caplog.at_level("INFO", "pipeline.job"):
+        assert exit_code == job.run(STRICT, [])
+
+    assert f"stopped: {told}" == caplog.messages[-1]
+
+
+def test_a_job_that_is_handed_out_here_ends_with_its_submitter(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once: Beam's own job server would keep the process for ever."""
+
+    class _Left(BaseException):
+        pass
+
+    def leave(code: int) -> NoReturn:
+        raise _Left(code)
+
+    on_s3 = WriteSettings(output="s3://b/p", dead_letters="s3://b/d")
+    settings = Settings(ReceiveSettings(QUEUE_URL), write=on_s3, run=RunSettings(runner="PortableRunner"))
+    monkeypatch.setattr(job.beam, "Pipeline", lambda options: _Submitted(KeyboardInterrupt))
+    monkeypatch.setattr(job, "build", lambda root, settings, outside: root)
+    monkeypatch.setattr(job.os, "_exit", leave)
+
+    with pytest.raises(_Left) as left:
+        job.run(settings, ["--job_endpoint=embed", "--environment_type=EXTERNAL"])
+
+    assert (130,) == left.value.args
+    assert ["left; the job ends, and its workers give back what they hold"] == [
+        record.message for record in caplog.records if record.levelname != "INFO"
+    ]
 
 
 def test_the_start_is_told_with_the_settings_that_matter(
@@ -214,7 +296,7 @@ def test_the_end_accounts_for_every_message(monkeypatch: pytest.MonkeyPatch, cap
 def test_what_the_start_refuses_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not a failed job."""
 
-    def refuse(settings: object, outside: object, *, workers_here: bool) -> NoReturn:
+    def refuse(settings: object, outside: object, **_: object) -> NoReturn:
         raise UserError("no such queue")
 
     monkeypatch.setattr(job.start_up, "check", refuse)

@@ -34,10 +34,42 @@ def test_each_limit_counts() -> None:
 
 
 def test_a_container_has_what_it_may_use(tmp_path: Path) -> None:
-    """Not what its machine has."""
-    limit, unlimited = tmp_path / "memory.max", tmp_path / "other"
-    limit.write_text("1048576\n")
-    unlimited.write_text("max\n")
+    """Not what its machine has. It sees its own group as the root."""
+    (tmp_path / "memory.max").write_text(f"{MIB}\n")
+    own = tmp_path / "own"
+    own.write_text("0::/\n")
 
-    assert MIB == available_bytes((limit, unlimited, tmp_path / "missing"))
-    assert available_bytes((unlimited,)) > MIB
+    assert MIB == available_bytes(tmp_path, own)
+
+
+def test_a_service_has_the_least_that_it_and_the_groups_around_it_may_use(tmp_path: Path) -> None:
+    """Under systemd, and in a container that sees the groups of its machine."""
+    service = tmp_path / "system.slice" / "job.service"
+    service.mkdir(parents=True)
+    (service / "memory.max").write_text("max\n")
+    (tmp_path / "system.slice" / "memory.max").write_text(f"{2 * MIB}\n")
+    own = tmp_path / "own"
+    own.write_text("0::/system.slice/job.service\n")
+
+    assert 2 * MIB == available_bytes(tmp_path, own)
+
+
+def test_the_first_version_of_control_groups_has_a_folder_for_memory(tmp_path: Path) -> None:
+    """Older machines."""
+    group = tmp_path / "memory" / "docker" / "4af0"
+    group.mkdir(parents=True)
+    (group / "memory.limit_in_bytes").write_text(f"{3 * MIB}\n")
+    own = tmp_path / "own"
+    own.write_text("5:cpu,cpuacct:/docker/4af0\n4:memory:/docker/4af0\n")
+
+    assert 3 * MIB == available_bytes(tmp_path, own)
+
+
+def test_without_limits_there_is_what_the_machine_has(tmp_path: Path) -> None:
+    """Also where there are no control groups at all."""
+    unlimited = available_bytes(tmp_path, tmp_path / "missing")
+
+    (tmp_path / "memory.max").write_text("max\n")
+
+    assert unlimited > MIB
+    assert unlimited == available_bytes(tmp_path, tmp_path / "missing")

@@ -227,7 +227,7 @@ def test_two_variables_that_name_different_queues_are_refused() -> None:
         ),
         (["--metrics_port=65536"], "--metrics_port is 65536; this job allows 0 to 65535"),
         (["--idle_s=5"], "--idle_s is 5, but nothing is drained; add --drain"),
-        (["--strict"], "--strict judges a job that ends; add --drain, --replay or --max_messages"),
+        (["--strict"], "--strict judges a job that ends; add --drain, --replay, --backfill or --max_messages"),
         (
             ["--pipelines=2", "--max_messages=9"],
             "--pipelines is 2 and --max_messages is 9; each pipeline counts its own messages, so choose one of the two",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import apache_beam as beam
 import pytest
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.metrics import MetricsFilter
 from apache_beam.runners.common import DoFnSignature
 from apache_beam.runners.sdf_utils import RestrictionTrackerView, ThreadsafeRestrictionTracker
 from apache_beam.utils.timestamp import Timestamp
@@ -22,6 +23,7 @@ from transforms.failures import FinishedKind, UnreadableNotificationError
 from transforms.process_wide import ProcessWide
 from transforms.receive_references import (
     PULSE_S,
+    SOURCES,
     ReceiveReferences,
     _DrainFn,
     _ReceiveFn,
@@ -77,6 +79,7 @@ class _ScriptedConsumer:
         self.book = SimpleNamespace(oldest_received_at=lambda: self._latest.oldest)
         self.starts = 0
         self.timeouts_s: list[float] = []
+        self.has_given_up = False
 
     def start(self) -> None:
         self.starts += 1
@@ -349,6 +352,22 @@ _received: dict[str, list[Any]] = {}
 def _collect(outcome: object, name: str) -> object:
     _received[name].append(outcome)
     return outcome
+
+
+@pytest.mark.parametrize(("has_given_up", "end"), [(False, "ended"), (True, "gave_up")])
+def test_how_a_receiver_ended_is_counted_for_whoever_is_elsewhere(end: str, *, has_given_up: bool) -> None:
+    """In Beam's metrics: the submitting process does not see the worker's own counters."""
+    name = uuid.uuid4().hex
+    _consumers[name] = _ScriptedConsumer([Take(busy=False)], _Clock())
+    _consumers[name].has_given_up = has_given_up
+    pipeline = a_pipeline()
+    _ = pipeline | ReceiveReferences(
+        ReceiveSettings(QUEUE_URL), ProcessWide(_consumers.__getitem__, name), bounded=True
+    )
+
+    counters = pipeline.run().metrics().query(MetricsFilter().with_namespace(SOURCES))["counters"]
+
+    assert {end: 1} == {counter.key.metric.name: counter.result for counter in counters}
 
 
 @both_twins

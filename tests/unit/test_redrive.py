@@ -132,12 +132,13 @@ def test_a_dry_run_changes_nothing(queue: FakeQueue, caplog: pytest.LogCaptureFi
     [
         (QUEUE_URL.replace("5000", "6000"), ["a.json"]),
         ("", ["a.json"]),
+        ("backfill:s3://logs/", ["a.json"]),
         ("http://localhost:5000/123456789012/another", []),
         ("http://[", []),
     ],
 )
 def test_dead_letters_of_another_queue_are_left_alone(queue: FakeQueue, came_from: str, sent: list[str]) -> None:
-    """Two jobs may share a place; a host may have another name, and a replay has no queue."""
+    """Two jobs may share a place; a host may have another name, and a listing or a replay has no queue."""
     store = _a_store("a.json", queue_url=came_from)
 
     assert 0 == redrive(ASKED, DeadLetterBox(store), queue)

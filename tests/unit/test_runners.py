@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from apache_beam.options.pipeline_options import StandardOptions
 
+from pipeline import dataflow
 from pipeline.options import RunSettings, Settings
 from pipeline.runners import Plan, plan
 from tests.builders import QUEUE_URL
@@ -102,7 +103,30 @@ def test_prism_defers_every_five_seconds() -> None:
     assert (5.0, True) == (made.settings.receive.budget_s, made.workers_here)
 
 
+def test_prism_is_started_out_of_the_reach_of_a_ctrl_c() -> None:
+    """By our own form of Beam's runner."""
+    assert "pipeline.prism.PrismRunner" == plan(_settings("PrismRunner"), []).options.view_as(StandardOptions).runner
+
+
+def test_a_prism_that_is_not_there_is_refused() -> None:
+    """Beam would fail with a traceback."""
+    expected = "--prism_location is nowhere, but there is no such file; it is Prism's binary, or its zip"
+
+    assert expected == _refusal(_settings("PrismRunner"), "--prism_location=nowhere")
+
+
 # ── clusters
+
+
+def test_beams_own_job_server_needs_no_checkpoints_and_ends_with_the_job() -> None:
+    """It is Beam's in-process runner behind the API of a cluster: the workers alone are elsewhere."""
+    made = plan(_settings("PortableRunner"), ["--job_endpoint=embed", "--environment_type=EXTERNAL"])
+
+    assert (None, False, True) == (made.settings.receive.budget_s, made.workers_here, made.job_here)
+    assert not plan(_settings("PortableRunner"), [CHECKPOINTS]).job_here
+    assert "--receivers is 4; PortableRunner allows 1, because several would take turns in one thread" == _refusal(
+        _settings("PortableRunner", receivers=4), "--job_endpoint=embed"
+    )
 
 
 @pytest.mark.parametrize("runner", ["FlinkRunner", "PortableRunner"])
@@ -168,6 +192,7 @@ def test_spark_does_not_run_without_end() -> None:
     )
 
     assert expected == _refusal(_settings("SparkRunner"))
+    assert expected == _refusal(_settings("SparkRunner"), "--job_endpoint=embed")
     assert plan(_settings("SparkRunner", drain=True), []).settings.receive.budget_s is None
 
 
@@ -231,3 +256,75 @@ def test_a_cluster_takes_options_that_only_its_job_server_knows() -> None:
     assert "--max_mesages is not an option; did you mean --max_messages?" == _refusal(
         _settings("FlinkRunner"), CHECKPOINTS, "--max_mesages=3"
     )
+
+
+# ── Dataflow
+
+ON_GOOGLE = {
+    "project": "--project=acme",
+    "region": "--region=europe-west3",
+    "temp_location": "--temp_location=gs://acme-dataflow/temp",
+    "sdk_container_image": "--sdk_container_image=europe-docker.pkg.dev/acme/jobs/sqs-pipeline:1",
+}
+
+
+@pytest.fixture
+def _google(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beam's parts for Google, which the tests do not install."""
+    monkeypatch.setattr(dataflow, "google_parts_are_installed", lambda: True)
+
+
+@pytest.mark.usefixtures("_google")
+def test_dataflow_is_given_a_stream() -> None:
+    """A call of the source lasts ten seconds, as on Flink at most."""
+    made = plan(_settings("DataflowRunner", receivers=8), list(ON_GOOGLE.values()))
+
+    passed_on = _passed_on(made.options)
+    assert ("DataflowRunner", True, "acme") == (passed_on["runner"], passed_on["streaming"], passed_on["project"])
+    assert (10.0, False) == (made.settings.receive.budget_s, made.workers_here)
+
+
+@pytest.mark.usefixtures("_google")
+@pytest.mark.parametrize(
+    ("without", "sentence"),
+    [
+        ("project", "DataflowRunner needs --project, --region, --temp_location; --project not given"),
+        ("region", "DataflowRunner needs --project, --region, --temp_location; --region not given"),
+        ("temp_location", "DataflowRunner needs --project, --region, --temp_location; --temp_location not given"),
+        (
+            "sdk_container_image",
+            (
+                "DataflowRunner needs --sdk_container_image, since its workers have neither this job nor your function "
+                "otherwise; docs/dataflow.md shows how to make that image"
+            ),
+        ),
+    ],
+)
+def test_dataflow_needs_to_be_told_where_it_runs_and_what(without: str, sentence: str) -> None:
+    """Before anything is uploaded."""
+    arguments = [argument for name, argument in ON_GOOGLE.items() if name != without]
+
+    assert sentence == _refusal(_settings("DataflowRunner"), *arguments)
+
+
+@pytest.mark.usefixtures("_google")
+def test_dataflow_refuses_what_ends_what_writes_to_a_directory_and_what_nobody_knows() -> None:
+    """Its machines take minutes to come, so a job that ends is better off without them."""
+    arguments = ON_GOOGLE.values()
+
+    assert "DataflowRunner runs this job without end, as a stream; take DirectRunner for a job that ends" == _refusal(
+        _settings("DataflowRunner", drain=True), *arguments
+    )
+    assert "--output is output, a directory of whichever worker writes" in _refusal(
+        _locally(_settings("DataflowRunner")), *arguments
+    )
+    assert "--max_num_worker is not an option; did you mean --max_num_workers?" == _refusal(
+        _settings("DataflowRunner"), *arguments, "--max_num_worker=3"
+    )
+
+
+def test_dataflow_needs_beams_parts_for_google() -> None:
+    """They are large, so they are an extra."""
+    expected = "DataflowRunner needs Beam's parts for Google: pip install 'sqs-pipeline[dataflow]'"
+
+    assert expected == _refusal(_settings("DataflowRunner"), *ON_GOOGLE.values())

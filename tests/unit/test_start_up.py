@@ -16,7 +16,7 @@ from tests.builders import QUEUE_URL
 from transforms.directory_objects import DirectoryObjects
 from transforms.failures import QueueError, UserError, WriteFailedError
 from transforms.process_wide import ProcessWide
-from transforms.settings import GIB, ProcessSettings, ReceiveSettings, WriteSettings
+from transforms.settings import GIB, BackfillSettings, ProcessSettings, ReceiveSettings, WriteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,6 +196,20 @@ def test_options_that_allow_more_memory_than_there_is_are_warned_of(
     assert [expected] == caplog.messages
 
 
+def test_pipelines_share_the_memory_of_their_machine(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is enough for one may be too little for four."""
+    monkeypatch.setattr(start_up, "available_bytes", lambda: GIB)
+
+    check(SETTINGS, _Outside(), workers_here=True, pipelines=1)  # type: ignore[arg-type]
+    check(SETTINGS, _Outside(), workers_here=True, pipelines=4)  # type: ignore[arg-type]
+
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "the options allow 3616 MiB of memory at worst in 4 pipelines and there are 1024 MiB"
+    ]
+
+
 def test_workers_elsewhere_have_rights_and_disks_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
     """What this machine may not do says nothing."""
     denied = QueueError("denied", permanent=True)
@@ -219,3 +233,15 @@ def test_only_warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     _check(queue=_redrive(1))
 
     assert [logging.WARNING] == [record.levelno for record in caplog.records]
+
+
+def test_a_listing_is_called_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """S3 is asked, and there is no queue."""
+    receive = ReceiveSettings("backfill:s3://b/", backfill=BackfillSettings((("b", ""),)))
+    settings = replace(SETTINGS, receive=receive)
+
+    assert "backfill:s3://b/ cannot be used: denied" == _refusal(
+        settings, queue=_Queue(QueueError("denied", permanent=True))
+    )
+    _check(settings, queue=_Queue(QueueError("503")))
+    assert "S3 does not answer (503); the job starts all the same and waits for it" in caplog.messages
