@@ -13,8 +13,8 @@ from pipeline.options import RunSettings, Settings
 from pipeline.web import Web
 from tests.browser import Browser, find_chromium
 from tests.builders import QUEUE_URL, a_delivery, a_notification, an_object_ref
-from tests.integration.test_command import Place, a_job, place
-from tests.integration.test_metrics import HOLDS, port
+from tests.integration.jobs import a_job
+from tests.integration.test_metrics import HOLDS
 from tests.views import a_snapshot, a_tally, a_view
 from transforms.failures import FailureKind
 from transforms.records import Door, Failure
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from pipeline.accounts import View
     from pipeline.snapshots import Snapshot
+    from tests.integration.jobs import Place
     from transforms.events import EventLog
-
-__all__ = ["place", "port"]  # fixtures
 
 TIMEOUT_S = 60
 SETTINGS = Settings(
