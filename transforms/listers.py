@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from transforms.backoff import Backoff
@@ -139,8 +140,12 @@ class Lister:
                 self._uncounted += len(rest) - 1
                 if not self._uncounted:
                     EVENTS.count("listing_complete")
+            else:  # what was written meanwhile made one page into several
+                self._again += rest
+                self._unfinished += len(rest)
             if page and is_new and len(self._pages) >= MAX_PAGES:
-                self._again.append(keys)
+                # As far as it was counted: a page that something was written to would else end before the next begins.
+                self._again.append(replace(keys, until=page[-1].key))
             else:
                 self._unfinished -= 1
                 if page:
