@@ -11,7 +11,8 @@ from tests.by_hand import Waits
 from tests.command import until
 from tests.fake_listing import CHANGED_AT, FakeListing, an_answer
 from transforms.events import EVENTS
-from transforms.listers import MAX_PAGES, THREADS, Lister
+from transforms.failures import QueueError
+from transforms.listers import MAX_PAGES, PATIENCE_S, THREADS, Lister
 from transforms.listings import KeyRange, Listed
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def _listed(key: str) -> Listed:
 
 
 def _pages(count: int) -> Callable[[KeyRange, object], tuple[list[Listed], list[KeyRange]]]:
-    """A listing of so many pages of two objects; a range begins at the page that its `after` numbers, and has an end if it is one."""
+    """A listing of so many pages of two objects; a range begins at page `after`, and is that page if it has an end."""
 
     def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
         number = int(keys.after or 0)
@@ -151,6 +152,27 @@ def test_what_is_written_meanwhile_pushes_nothing_out_of_a_page_that_is_listed_a
     assert len(set(came)) == len(came)
     assert set() == {*keys} - {*gone} - {*came}
     assert len(keys) == EVENTS.counts()["listed"]
+
+
+def test_trouble_that_lasts_is_told_to_who_asks_until_it_is_over() -> None:
+    """Whoever waits for the end of the listing may have other things to do, or enough of it."""
+    over, now = threading.Event(), [0.0]
+
+    def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
+        if not over.is_set():
+            raise an_answer(503, "SlowDown")
+        return [_listed("a")], []
+
+    lister = Lister([KeyRange("b")], _nobody, _all, stop=Waits(), take=take, clock=lambda: now[0])
+    assert until(lambda: next(lister) is None and lister._trouble != "")
+    assert next(lister) is None
+    now[0] = PATIENCE_S + 1
+
+    with pytest.raises(QueueError, match="the listing fails: s3://b/: 503 SlowDown"):
+        next(lister)
+    over.set()
+    assert until(lambda: not lister._trouble)
+    assert ["a"] == _keys(lister)
 
 
 def test_after_a_stop_nothing_comes_and_it_does_not_end() -> None:
