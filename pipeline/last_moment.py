@@ -1,8 +1,8 @@
 """The end of a stop: what is still in hand after `--drain_timeout_s` is left, and its messages come back by themselves.
 
 The source ends in time by itself, unless the user's function sits in the bundle's thread. No thread can be interrupted,
-so then the process leaves, with its account and exit code 0: it was asked to stop, and nothing is lost. But some is left,
-so with `--strict` it is 1.
+so then the process leaves, with its account and exit code 0: it was asked to stop, and nothing is lost. With
+`--strict` it is 1, since some is left.
 """
 
 from __future__ import annotations
