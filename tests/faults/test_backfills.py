@@ -1,4 +1,4 @@
-"""Backfills that store rows: whatever breaks, no part of a file is seen, nothing is done twice, nobody waits for ever."""
+"""Backfills that store rows: no part of a file is ever seen, nothing is done twice, and nobody waits for ever."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_rows_are_seen_whole_or_not_at_all_and_what_has_a_result_is_not_done_aga
 def test_an_outage_of_listing_and_output_sets_nothing_aside(
     world: World, keys: list[str], figures: Callable[..., None]
 ) -> None:
-    """Both fail from the third question of the listing on, while rows are uploaded; then it ends as if nothing had been."""
+    """Both fail while rows are uploaded and folders looked for; then it ends as if nothing had been."""
     listings = iter(range(10**9))
 
     def fails(event: Event) -> bool:
