@@ -76,10 +76,11 @@ def _check_times(values: Mapping[str, Any]) -> None:
 
 
 def _check_places(values: Mapping[str, Any], listing: str) -> None:
-    output, below = aws.s3_place(values["output"]) or (None, "")
-    own = f"{below}/" if below else ""
-    if any(bucket == output and prefix.startswith(own) for bucket, prefix in values["backfill"]):
-        raise UserError(f"{listing} and --output is {values['output']}; what is under the output is never processed")
+    for name in ("output", "dead_letters"):
+        bucket, below = aws.s3_place(values[name] or "") or (None, "")
+        own = f"{below}/" if below else ""
+        if any(place == bucket and prefix.startswith(own) for place, prefix in values["backfill"]):
+            raise UserError(f"{listing} and --{name} is {values[name]}; what is under it is never processed")
     allowed = values["buckets"]
     other = next((bucket for bucket, _ in values["backfill"] if allowed and bucket not in allowed), None)
     if other is not None:

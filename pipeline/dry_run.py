@@ -13,7 +13,7 @@ from pipeline.outside import Outside
 from pipeline.ways import Listed
 from transforms import process_wide
 from transforms.events import EVENTS
-from transforms.failures import FinishedKind, UserError, WriteFailedError
+from transforms.failures import FinishedKind, QueueError, UserError, WriteFailedError
 from transforms.fetching import Fetcher
 from transforms.notifications import AdmissionRules, parse_message
 from transforms.queues import SQS_MAX_BATCH, SQS_MAX_VISIBILITY_S, Receipt
@@ -57,6 +57,8 @@ def run(settings: Settings, beam_args: Sequence[str], outside: Outside | None = 
                     for name in ("listed", kind):
                         objects[name] += 1
                         sizes[name] += size
+    except QueueError as error:
+        raise UserError(f"{settings.receive.queue_url} cannot be listed: {error.detail}") from error
     except WriteFailedError as error:
         raise UserError(f"--output cannot be asked for results: {error.detail}") from error
     finally:

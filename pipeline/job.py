@@ -51,7 +51,8 @@ def run(
     start_up.check(plan.settings, outside, workers_here=plan.workers_here, pipelines=pipelines)
     if plan.workers_here:
         signals.install(STOP)
-        last_moment.watch(STOP, drain_timeout_s=plan.settings.leases.drain_timeout_s, ended=ended, worker=worker)
+        drain_timeout_s, strict = plan.settings.leases.drain_timeout_s, plan.settings.run.strict
+        last_moment.watch(STOP, drain_timeout_s=drain_timeout_s, ended=ended, worker=worker, strict=strict)
         if not plan.settings.run.all_cores:
             one_core.keep(worker.number if worker else 0, ended)
     with observed(plan.settings, outside, worker, workers_here=plan.workers_here):

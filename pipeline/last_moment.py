@@ -1,7 +1,8 @@
 """The end of a stop: what is still in hand after `--drain_timeout_s` is left, and its messages come back by themselves.
 
 The source ends in time by itself, unless the user's function sits in the bundle's thread. No thread can be interrupted,
-so then the process leaves, with its account and exit code 0: it was asked to stop, and nothing is lost.
+so then the process leaves, with its account and exit code 0: it was asked to stop, and nothing is lost. With
+`--strict` it is 1, since some is left.
 """
 
 from __future__ import annotations
@@ -26,14 +27,25 @@ CLOSE_S = 3.0
 
 
 def watch(
-    stop: threading.Event, *, drain_timeout_s: float, ended: threading.Event, worker: Worker | None = None
+    stop: threading.Event,
+    *,
+    drain_timeout_s: float,
+    ended: threading.Event,
+    worker: Worker | None = None,
+    strict: bool = False,
 ) -> None:
     """Begin to watch: leave if `ended` is not set within `drain_timeout_s` after `stop`; `worker` gives the account."""
-    arguments = (stop, drain_timeout_s, ended, worker)
+    arguments = (stop, drain_timeout_s, ended, worker, strict)
     threading.Thread(target=_run, args=arguments, name="last-moment", daemon=True).start()
 
 
-def _run(stop: threading.Event, drain_timeout_s: float, ended: threading.Event, worker: Worker | None) -> None:
+def _run(
+    stop: threading.Event,
+    drain_timeout_s: float,
+    ended: threading.Event,
+    worker: Worker | None,
+    strict: bool,  # noqa: FBT001 - a thread's arguments
+) -> None:
     stop.wait()
     if ended.wait(drain_timeout_s + GRACE_S):
         return
@@ -41,8 +53,10 @@ def _run(stop: threading.Event, drain_timeout_s: float, ended: threading.Event, 
     closing = threading.Thread(target=process_wide.close_all, name="close", daemon=True)
     closing.start()
     closing.join(CLOSE_S)
+    if strict:
+        log.error("--strict fails the job: some left")
     log.info("stopped: %s", EVENTS.summary())
     if worker:
         worker.ended()
     logging.shutdown()
-    os._exit(0)
+    os._exit(1 if strict else 0)

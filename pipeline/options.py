@@ -152,14 +152,15 @@ def _check_together(values: Mapping[str, Any], said: Mapping[str, Said]) -> None
         raise UserError(f"{_is('idle_s', values, said)}, but nothing is drained; add --drain")
     if "metrics_address" in said and not values["metrics_port"]:
         raise UserError(f"{_is('metrics_address', values, said)}, but nothing is served there; add --metrics_port")
-    place = _s3_place(values["output"])
-    if place in {(bucket, "") for bucket in values["buckets"]}:
-        raise UserError(
-            f"{_is('output', values, said)}, all of a bucket that --buckets names; what is under the output is never "
-            "processed, so add a prefix"
-        )
+    places = {name: _s3_place(values[name] or "") for name in ("output", "dead_letters")}
+    for name, place in places.items():
+        if place in {(bucket, "") for bucket in values["buckets"]}:
+            raise UserError(
+                f"{_is(name, values, said)}, all of a bucket that --buckets names; what is under it is never "
+                "processed, so add a prefix"
+            )
     role = "output_role_arn"
-    if values[role] and not place and not _s3_place(place_of_dead_letters(values)):
+    if values[role] and not any(places.values()):
         raise UserError(f"{_is(role, values, said)}, but neither --output nor --dead_letters is on S3")
     if values["pipelines"] > 1 and values["runner"] not in IN_PROCESS:
         raise UserError(f"{_is('pipelines', values, said)}; that is for DirectRunner, a cluster takes --receivers")

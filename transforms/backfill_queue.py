@@ -25,7 +25,7 @@ from transforms.s3_errors import BOTO3_ERRORS, explain
 from transforms.written_notifications import notification
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from transforms.listings import Ask, Listed
     from transforms.settings import BackfillSettings
@@ -49,7 +49,8 @@ class BackfillQueue(FiniteQueue):
         self._places = distinct(settings.places)
         self._ask = partial(_ask, region, role_arn, expected_owner)
         self._lister = Lister([KeyRange(*place) for place in self._places], self._ask, partial(choose, settings))
-        super().__init__(_messages(self._lister))
+        # Not a generator, which an error would end: the rest of the listing would be left out in silence.
+        super().__init__(map(_message_if_any, self._lister))
 
     def attributes(self) -> dict[str, str]:
         """Answer that there are none, after S3 was asked for one object of each place. Raises `QueueError`."""
@@ -97,8 +98,8 @@ def _left_out(listed: Listed, settings: BackfillSettings) -> str | None:
     return None
 
 
-def _messages(listing: Iterator[Listed | None]) -> Iterator[Message | None]:
-    return (None if listed is None else message_of(listed) for listed in listing)
+def _message_if_any(listed: Listed | None) -> Message | None:
+    return None if listed is None else message_of(listed)
 
 
 def message_of(listed: Listed) -> Message:

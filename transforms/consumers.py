@@ -97,6 +97,7 @@ class Consumer:
         self.answered_at: float | None = None
         """When SQS last answered a receive."""
         self._hidden_until = 0.0
+        self._failing_since: float | None = None
         self._stopped_at: float | None = None
         self._has_given_up = False
         self._random = random.Random()  # noqa: S311 - jitter, not secrets
@@ -189,12 +190,14 @@ class Consumer:
     def receive_failed(self, reserved: int) -> None:
         """SQS did not answer: that is not a quiet queue, and it may have hidden messages that never came."""
         EVENTS.count("receives_failed")
+        if self._failing_since is None:
+            self._failing_since = self._clock()
         self._hidden_until = self._clock() + self.book.settings.visibility_timeout_s
         self._unreserve(reserved, unused=reserved)
 
     def admit(self, messages: list[Message], *, reserved: int, asked_at: float) -> None:
         """Enter what came and put it in the buffer; what came after a stop goes straight back."""
-        received_at, self.answered_at = self._wall_clock(), self._clock()
+        received_at, self.answered_at, self._failing_since = self._wall_clock(), self._clock(), None
         EVENTS.answered(self.answered_at - asked_at)
         if messages:
             EVENTS.arrived(len(messages), _longest_wait_s(messages, received_at))
@@ -276,7 +279,9 @@ class Consumer:
     def _gives_up(self) -> bool:
         """Whether a job that is to end by itself has waited long enough for an outage to end."""
         is_to_end = self._settings.idle_s is not None or self._settings.max_messages is not None
-        if is_to_end and not self._has_given_up and self.guard.paused_s > OUTAGE_PATIENCE_S:
+        failing_since = self._failing_since
+        lasted_s = max(self.guard.paused_s, 0.0 if failing_since is None else self._clock() - failing_since)
+        if is_to_end and not self._has_given_up and lasted_s > OUTAGE_PATIENCE_S:
             self._has_given_up = True
             EVENTS.count(GAVE_UP)
             log.error("the outage lasts for over %.0f s: giving back what is left", OUTAGE_PATIENCE_S)

@@ -57,8 +57,9 @@ class FiniteQueue:
         """Answer what is visible again, then what is new; nothing after `wait_s`, or soon when all is deleted."""
         ends_at = self._clock() + wait_s
         while True:
+            # Not both at once: if nothing new can be had now, what is visible again would be lost to its timeout.
             received = self._take_again(max_messages, visibility_timeout_s)
-            received += self._take_new(max_messages - len(received), visibility_timeout_s)
+            received = received or self._take_new(max_messages, visibility_timeout_s)
             if received or self._stop.is_set() or self._clock() >= ends_at:
                 return received
             with self._changed:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from transforms.backoff import Backoff
 from transforms.events import EVENTS
-from transforms.failures import UserError
+from transforms.failures import QueueError, UserError
 from transforms.listings import Ask, KeyRange, Listed, advance
 from transforms.raised import described
 from transforms.s3_errors import BOTO3_ERRORS, explain
@@ -27,6 +29,8 @@ MAX_PAGES = 16
 """That wait to be taken, so memory does not grow with the listing. One thread goes on and counts what is beyond."""
 LOOK_S = 0.05
 """How long a caller is kept when no page is there."""
+PATIENCE_S = 60.0
+"""After so long a trouble callers are told of it: they know how long they can wait."""
 
 Choose = Callable[[list[Listed], bool], list[Listed]]
 """Answers which objects of a page are wanted; the second argument says whether the page is to be counted."""
@@ -39,6 +43,7 @@ class Lister:
     each page beyond them counted, drops it, and that page is listed once more when its turn comes.
 
     No error ends it: it asks again with growing delays, and says once that there is trouble and once that it is over.
+    If trouble lasts and nothing else is there, each `next` raises `QueueError` until it is over.
     After a stop there is never one more, and no end either: nobody shall take what was listed for everything.
     """
 
@@ -50,6 +55,7 @@ class Lister:
         *,
         stop: threading.Event = STOP,
         take: Callable[[KeyRange, Ask], tuple[list[Listed], list[KeyRange]]] = advance,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nobody is asked before the first object is; `take` does a part of the work, as `advance`."""
         self._take, self._ask, self._choose = take, ask, choose
@@ -60,7 +66,9 @@ class Lister:
         self._uncounted = self._unfinished = len(ranges)
         self._pages: deque[list[Listed]] = deque()
         self._page: deque[Listed] = deque()
-        self._trouble = False
+        self._clock = clock
+        self._trouble = ""
+        self._trouble_since = 0.0
         self._closed = False
         self._threads: list[threading.Thread] = []
 
@@ -69,7 +77,7 @@ class Lister:
         return self
 
     def __next__(self) -> Listed | None:
-        """Answer the next object, or None after a short wait."""
+        """Answer the next object, or None after a short wait. Raises `QueueError` while trouble lasts."""
         with self._changed:
             if not self._threads:
                 self._start()
@@ -82,6 +90,8 @@ class Lister:
                     self._changed.notify_all()
             if self._page:
                 return self._page.popleft()
+            if self._trouble and self._clock() - self._trouble_since > PATIENCE_S:
+                raise QueueError(f"the listing fails: {self._trouble}")
             if self._unfinished or self._pages:
                 return None
         raise StopIteration
@@ -139,23 +149,28 @@ class Lister:
                 self._uncounted += len(rest) - 1
                 if not self._uncounted:
                     EVENTS.count("listing_complete")
+            else:  # what was written meanwhile made one page into several
+                self._again += rest
+                self._unfinished += len(rest)
             if page and is_new and len(self._pages) >= MAX_PAGES:
-                self._again.append(keys)
+                # As far as it was counted: a page that something was written to would else end before the next begins.
+                self._again.append(replace(keys, until=page[-1].key))
             else:
                 self._unfinished -= 1
                 if page:
                     self._pages.append(page)
-            was_trouble, self._trouble = self._trouble, False
+            was_trouble, self._trouble = self._trouble, ""
             self._changed.notify_all()
         if was_trouble:
             log.warning("the listing goes on")
 
     def _failed(self, keys: KeyRange, error: Exception, *, is_new: bool) -> None:
+        why = explain(error, keys.url).detail if isinstance(error, _KNOWN) else f"{keys.url}: {described(error)}"
         with self._changed:
             (self._new if is_new else self._again).appendleft(keys)
-            is_known, self._trouble = self._trouble, True
+            is_known, self._trouble = bool(self._trouble), why
+            self._trouble_since = self._trouble_since if is_known else self._clock()
         if not is_known:
-            why = explain(error, keys.url).detail if isinstance(error, _KNOWN) else f"{keys.url}: {described(error)}"
             log.warning("the listing fails, asking again with growing delays: %s", why)
 
 

@@ -96,8 +96,8 @@ def _page(keys: KeyRange, ask: Ask) -> tuple[list[Listed], list[KeyRange]]:
     where = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
     found = [_listed(keys.bucket, entry, where) for entry in answer.get("Contents", ())]
     within = [listed for listed in found if keys.until is None or listed.key <= keys.until]
-    ends = not answer["IsTruncated"] or len(within) < len(found)
-    if ends:
+    reached_end = bool(found) and keys.until is not None and found[-1].key >= keys.until
+    if reached_end or not answer["IsTruncated"]:
         return within, []
     return within, [
         replace(keys, after=found[-1].key) if found else replace(keys, token=answer["NextContinuationToken"])

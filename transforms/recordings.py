@@ -39,6 +39,8 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _AGAIN = "-again-"
 """Between a repeated id and the number of its message."""
 _BOM = b"\xef\xbb\xbf"
+_NO_TEXT = (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")
+"""How gzip begins, and UTF-16: each line would be a message that nobody can read."""
 
 
 class Recordings:
@@ -123,6 +125,10 @@ def _find(pattern: str) -> Sequence[Path]:
                 first = file.readline(MAX_LINE_BYTES)
         except OSError as error:
             raise UserError(f"--replay is {pattern}, and {path} cannot be read: {error.strerror or error}") from error
+        if first.startswith(_NO_TEXT):
+            raise UserError(
+                f"--replay is {pattern}, and {path} is compressed or not UTF-8; gunzip or iconv makes it JSON Lines"
+            )
         if first.removeprefix(_BOM).strip() in {b"{", b"["}:
             raise UserError(
                 f"--replay is {pattern}, and {path} has JSON over several lines; one line is one message: "

@@ -118,13 +118,20 @@ class World:
 
     def job(self, *options: str, to: str = "s3", environment: Mapping[str, str] | None = None) -> Command:
         """Start the job on this queue, through the proxy; results go `to` S3, a directory, or the place it names."""
-        output = {"s3": f"s3://{self.output}", "directory": str(self.directory / "output")}.get(to, to)
         path = urlsplit(self.queue_url).path
+        queue = f"--queue_url={self.proxy.url('sqs')}{path}"
+        return self.run(queue, "--wait_time_s=1", *options, to=to, environment=environment)
+
+    def backfill(self, *options: str, to: str = "s3", prefix: str = "") -> Command:
+        """Start a backfill of the bucket, through the proxy; results go where those of `job` do."""
+        return self.run(f"--backfill=s3://{self.name}/{prefix}", *options, to=to)
+
+    def run(self, *options: str, to: str, environment: Mapping[str, str] | None = None) -> Command:
+        """Start the command with an output, through the proxy."""
+        output = {"s3": f"s3://{self.output}", "directory": str(self.directory / "output")}.get(to, to)
         return Command(
-            f"--queue_url={self.proxy.url('sqs')}{path}",
-            f"--output={output}",
-            "--wait_time_s=1",
             "--pipelines=0",  # what is killed and measured is the job itself
+            f"--output={output}",
             *options,
             cwd=self.directory,
             environment={

@@ -87,8 +87,9 @@ def test_what_the_environment_says_of_a_queue_is_meant_for_other_runs() -> None:
         (["--replay=a.jsonl"], "--replay is a.jsonl; recorded messages are another source, so leave one of them out"),
         (["--receivers=4"], "--receivers is 4; each would list everything, so leave it at 1"),
         (["--buckets=a,b"], "--buckets is a,b; all of logs would be set aside, so name it there"),
-        (["--output=s3://logs/2026"], "--output is s3://logs/2026; what is under the output is never processed"),
-        (["--output=s3://logs"], "--output is s3://logs; what is under the output is never processed"),
+        (["--output=s3://logs/2026"], "--output is s3://logs/2026; what is under it is never processed"),
+        (["--output=s3://logs"], "--output is s3://logs; what is under it is never processed"),
+        (["--dead_letters=s3://logs"], "--dead_letters is s3://logs; what is under it is never processed"),
     ],
 )
 def test_what_cannot_be_beside_a_backfill_is_refused_with_both_values(argv: list[str], sentence: str) -> None:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders import QUEUE_URL, RECEIVED_AT
+from tests.by_hand import Waits
+from tests.command import until
 from tests.fake_listing import CHANGED_AT, FakeListing, an_answer
-from transforms import aws
+from transforms import aws, backfill_queue, listers
 from transforms.backfill_queue import BackfillQueue, choose, distinct, message_of
 from transforms.events import EVENTS
 from transforms.failures import QueueError
+from transforms.listers import Lister
 from transforms.listings import Listed
 from transforms.notifications import AdmissionRules, parse_message
 from transforms.queues import Receipt
@@ -73,6 +76,29 @@ def test_the_queue_brings_a_message_for_each_object_once_and_ends(monkeypatch: p
     assert len(keys) == len(received) == len({message.message_id for message in received})
     assert (15, 1) == (EVENTS.counts()["listed"], EVENTS.counts()["listing_complete"])
     queue.close()
+
+
+def test_a_listing_that_fails_for_long_is_not_taken_for_the_end_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each receive fails until it is over, and nothing is left out."""
+    listing = FakeListing(["a", "b"])
+    listing.error = an_answer(403, "AccessDenied")
+    monkeypatch.setattr(aws, "client", lambda service, region, role_arn: listing)
+    monkeypatch.setattr(listers, "PATIENCE_S", -1.0)
+    monkeypatch.setattr(backfill_queue, "Lister", partial(Lister, stop=Waits()))
+    queue = BackfillQueue(SETTINGS, "us-east-1")
+
+    def receive() -> list[str]:
+        received = queue.receive(max_messages=10, wait_s=30, visibility_timeout_s=60)
+        return [message.body for message in received]
+
+    for _ in range(2):
+        with pytest.raises(QueueError, match="the listing fails: s3://logs/: 403 AccessDenied"):
+            receive()
+        assert queue.has_more()
+    listing.error = None
+    assert until(lambda: bool(queue._lister._pages))
+
+    assert 2 == len(receive())
 
 
 @pytest.mark.parametrize(

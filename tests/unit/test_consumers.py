@@ -586,9 +586,29 @@ def test_a_job_that_is_to_end_waits_for_the_end_of_an_outage_but_not_for_ever(
     assert "the outage lasts for over 600 s: giving back what is left" in caplog.messages
 
 
+@pytest.mark.parametrize("ends", [{"idle_s": 20}, {"max_messages": 100}])
+def test_a_job_that_is_to_end_does_not_wait_for_ever_for_a_queue_that_fails(ends: dict[str, Any]) -> None:
+    """It was deleted, or a listing is denied from some page on; one answer begins the time anew."""
+    process = _Process(**ends)
+    for _ in range(2):
+        process.consumer.receive_failed(process.consumer.reserve())
+        process.clock.advance(OUTAGE_PATIENCE_S - 1)
+        process.take()
+        assert not process.consumer.has_given_up
+        process.receive()
+    process.consumer.receive_failed(process.consumer.reserve())
+    process.clock.advance(OUTAGE_PATIENCE_S + 1)
+
+    process.take()
+
+    assert process.consumer.has_given_up
+    assert 1 == EVENTS.counts()[GAVE_UP]
+
+
 def test_a_job_without_end_waits_for_as_long_as_an_outage_lasts(process: _Process) -> None:
     """It has nothing better to do."""
     process.begin_outage()
+    process.consumer.receive_failed(process.consumer.reserve())
     process.clock.advance(100 * OUTAGE_PATIENCE_S)
     process.receive(_message("a"))
 

@@ -16,7 +16,7 @@ from tests.fake_listing import CHANGED_AT
 from tests.fakes import FakeStore
 from transforms.backfill_queue import message_of
 from transforms.events import EVENTS
-from transforms.failures import UserError, WriteFailedError
+from transforms.failures import QueueError, UserError, WriteFailedError
 from transforms.finite_queue import FiniteQueue
 from transforms.listings import Listed
 from transforms.process_wide import ProcessWide
@@ -112,6 +112,22 @@ def test_a_ledger_that_does_not_answer_ends_it_with_a_sentence() -> None:
 
     with pytest.raises(UserError, match="--output cannot be asked for results: 503"):
         dry_run.run(SETTINGS, [], _outside(_Down()))
+
+
+def test_a_listing_that_goes_on_failing_ends_it_with_a_sentence() -> None:
+    """A sum of a part would be taken for all."""
+
+    class _Denied:
+        def __iter__(self) -> _Denied:
+            return self
+
+        def __next__(self) -> NoReturn:
+            raise QueueError("the listing fails: s3://logs/: 403 AccessDenied")
+
+    outside = replace(_outside(FakeStore()), queue=ProcessWide(lambda: FiniteQueue(_Denied())))
+
+    with pytest.raises(UserError, match="backfill:s3://logs/ cannot be listed: the listing fails: s3://logs/: 403"):
+        dry_run.run(SETTINGS, [], outside)
 
 
 def test_a_mistake_is_found_as_by_the_job() -> None:

@@ -182,6 +182,30 @@ def test_an_error_of_the_listing_fails_a_receive_and_loses_nothing() -> None:
     assert ["m1"] == [message.message_id for message in _receive(queue)]
 
 
+def test_what_is_due_again_is_not_lost_where_nothing_new_can_be_had() -> None:
+    """A receive that failed would have counted, and hidden it for its visibility timeout."""
+
+    class Failing:
+        def __init__(self) -> None:
+            self.messages = iter([_message(0)])
+
+        def __iter__(self) -> Failing:
+            return self
+
+        def __next__(self) -> Message:
+            for message in self.messages:
+                return message
+            raise QueueError("no answer")
+
+    queue = _queue(FakeClock(), Failing())
+    (first,) = _receive(queue, most=1)
+    queue.change_visibility([_receipt(first)], [0])
+
+    assert [("m0", 2)] == [(message.message_id, message.receive_count) for message in _receive(queue)]
+    with pytest.raises(QueueError, match="no answer"):
+        _receive(queue)
+
+
 def test_a_slow_listing_does_not_hold_up_what_is_due_again() -> None:
     """While one thread waits for the listing another receives what was returned."""
     clock, asked, go_on = FakeClock(), threading.Event(), threading.Event()

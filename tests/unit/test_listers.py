@@ -9,9 +9,10 @@ import pytest
 
 from tests.by_hand import Waits
 from tests.command import until
-from tests.fake_listing import CHANGED_AT, an_answer
+from tests.fake_listing import CHANGED_AT, FakeListing, an_answer
 from transforms.events import EVENTS
-from transforms.listers import MAX_PAGES, THREADS, Lister
+from transforms.failures import QueueError
+from transforms.listers import MAX_PAGES, PATIENCE_S, THREADS, Lister
 from transforms.listings import KeyRange, Listed
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ def _listed(key: str) -> Listed:
 
 
 def _pages(count: int) -> Callable[[KeyRange, object], tuple[list[Listed], list[KeyRange]]]:
-    """A listing of so many pages of two objects; a range begins at the page whose number is its `after`."""
+    """A listing of so many pages of two objects; a range begins at page `after`, and is that page if it has an end."""
 
     def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
         number = int(keys.after or 0)
-        rest = [KeyRange("b", after=str(number + 1))] if number + 1 < count else []
+        rest = [KeyRange("b", after=str(number + 1))] if number + 1 < count and not keys.until else []
         return [_listed(f"{number}a"), _listed(f"{number}b")], rest
 
     return take
@@ -121,10 +122,10 @@ def test_a_page_that_fails_when_it_is_listed_again_is_not_lost() -> None:
     pages, seen, failed = _pages(4 * MAX_PAGES), set(), []
 
     def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
-        if keys in seen and not failed:
+        if keys.after in seen and not failed:
             failed.append(keys)
             raise RuntimeError("unforeseen")
-        seen.add(keys)
+        seen.add(keys.after)
         return pages(keys, ask)
 
     lister = _lister(take, stop=Waits())
@@ -133,6 +134,45 @@ def test_a_page_that_fails_when_it_is_listed_again_is_not_lost() -> None:
     assert until(lambda: EVENTS.counts()["listing_complete"] == 1)
     assert _expected(4 * MAX_PAGES) == sorted([first.key, *_keys(lister)])
     assert 1 == len(failed)
+
+
+@pytest.mark.parametrize("written", [1, 5])
+def test_what_is_written_meanwhile_pushes_nothing_out_of_a_page_that_is_listed_again(written: int) -> None:
+    """Each page reaches to where the next one begins, whatever has come between, and no further if something went."""
+    keys = [f"{number:04}" for number in range(8 * MAX_PAGES)]
+    listing = FakeListing(keys, per_page=2)
+    lister = Lister([KeyRange("b")], listing.list_objects_v2, _all, stop=threading.Event())
+    first = next(listed for listed in lister if listed is not None)
+    assert until(lambda: EVENTS.counts()["listing_complete"] == 1)
+
+    new, gone = [f"{key}-{number}" for key in keys for number in range(written)], keys[-7::2]
+    listing.keys = sorted({*keys, *new} - {*gone})
+    came = [first.key, *_keys(lister)]
+
+    assert len(set(came)) == len(came)
+    assert set() == {*keys} - {*gone} - {*came}
+    assert len(keys) == EVENTS.counts()["listed"]
+
+
+def test_trouble_that_lasts_is_told_to_who_asks_until_it_is_over() -> None:
+    """Whoever waits for the end of the listing may have other things to do, or enough of it."""
+    over, now = threading.Event(), [0.0]
+
+    def take(keys: KeyRange, ask: object) -> tuple[list[Listed], list[KeyRange]]:
+        if not over.is_set():
+            raise an_answer(503, "SlowDown")
+        return [_listed("a")], []
+
+    lister = Lister([KeyRange("b")], _nobody, _all, stop=Waits(), take=take, clock=lambda: now[0])
+    assert until(lambda: next(lister) is None and lister._trouble != "")
+    assert next(lister) is None
+    now[0] = PATIENCE_S + 1
+
+    with pytest.raises(QueueError, match="the listing fails: s3://b/: 503 SlowDown"):
+        next(lister)
+    over.set()
+    assert until(lambda: not lister._trouble)
+    assert ["a"] == _keys(lister)
 
 
 def test_after_a_stop_nothing_comes_and_it_does_not_end() -> None:

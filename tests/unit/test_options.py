@@ -243,7 +243,14 @@ def test_two_variables_that_name_different_queues_are_refused() -> None:
         (
             ["--output=s3://logs", "--buckets=logs"],
             (
-                "--output is s3://logs, all of a bucket that --buckets names; what is under the output is never "
+                "--output is s3://logs, all of a bucket that --buckets names; what is under it is never processed, "
+                "so add a prefix"
+            ),
+        ),
+        (
+            ["--dead_letters=s3://logs", "--buckets=logs"],
+            (
+                "--dead_letters is s3://logs, all of a bucket that --buckets names; what is under it is never "
                 "processed, so add a prefix"
             ),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -109,7 +110,7 @@ def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_utf_8_are_a_body(tmp_path: Path) -> None:
     """They can be told from each other, in a dead letter."""
-    assert ["\udcff\udcfe", "\udcfd"] == _bodies(tmp_path, b"\xff\xfe\n\xfd\n")
+    assert ["\udcff\udcfd", "\udcfd"] == _bodies(tmp_path, b"\xff\xfd\n\xfd\n")
 
 
 def test_a_line_of_a_mebibyte_is_a_line(tmp_path: Path) -> None:
@@ -184,6 +185,17 @@ def test_json_over_several_lines_is_refused_with_what_mends_it(tmp_path: Path, f
     (tmp_path / "a.jsonl").write_text(f'{first}\n  "Messages": []\n}}\n')
 
     with pytest.raises(UserError, match=r"one line is one message: jq -c '\.Messages\[\]' "):
+        Recordings(f"{tmp_path}/a.jsonl")
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"one"), "one".encode("utf-16"), "\ufeffone".encode("utf-16-be")])
+def test_what_is_compressed_or_in_another_encoding_is_refused_with_what_mends_it(
+    tmp_path: Path, content: bytes
+) -> None:
+    """Each piece of it would be a poison message."""
+    (tmp_path / "a.jsonl").write_bytes(content)
+
+    with pytest.raises(UserError, match=r"a\.jsonl is compressed or not UTF-8; gunzip or iconv makes it JSON Lines"):
         Recordings(f"{tmp_path}/a.jsonl")
 
 
