@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.options import Settings
 
 COMMANDS = {
-    "check": "pipeline.check",
+    "check": "pipeline.check.command",
     "redrive": "pipeline.redrive",
     "dead_letters": "pipeline.list_dead_letters",
     "record": "pipeline.record",

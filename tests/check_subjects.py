@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipeline.check_account import RefusedError, Stored
-from pipeline.check_subject import Subject
+from pipeline.check.account import RefusedError, Stored
+from pipeline.check.subject import Subject
 from pipeline.options import Settings
 from pipeline.outside import Outside
 from tests.fake_objects import FakeObjects
@@ -56,7 +56,7 @@ ATTRIBUTES: Mapping[str, str] = {
 
 @dataclass
 class FakeAccount:
-    """Implements `check_account.Account`; an error in the place of an answer is raised."""
+    """Implements `pipeline.check.account.Account`; an error in the place of an answer is raised."""
 
     arn: str | Exception = CALLER
     roles: dict[str, str | Exception] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.queue_policy import Sender, Verdict, may_send, statement_for, unsure_of_account, with_statement
+from pipeline.check.policy_language import Sender, Verdict, may_send, statement_for, unsure_of_account, with_statement
 from tests.check_subjects import ACCOUNT_ID, ARN, BUCKET, STATEMENT
 
 S3 = Sender("s3.amazonaws.com", f"arn:aws:s3:::{BUCKET}", ACCOUNT_ID)

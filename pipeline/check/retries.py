@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pipeline.check_queue import of_attributes
-from pipeline.findings import command, ok, problem, span, warning
+from pipeline.check.findings import command, ok, problem, span, warning
+from pipeline.check.queue import of_attributes
 from pipeline.start_up import max_receive_count, redrive_warning
 from transforms.queues import SQS_MAX_VISIBILITY_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
+    from pipeline.check.findings import Finding
+    from pipeline.check.subject import Subject
     from transforms.settings import LeaseSettings
 
 MAX_RETENTION_S = 14 * 86_400

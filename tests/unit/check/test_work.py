@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.check_account import RefusedError, Stored
-from pipeline.check_work import MAX_SAMPLE_BYTES, check_processor, check_sample
-from pipeline.findings import Level, ok, warning
+from pipeline.check.account import RefusedError, Stored
+from pipeline.check.findings import Level, ok, warning
+from pipeline.check.work import MAX_SAMPLE_BYTES, check_processor, check_sample
 from tests.check_subjects import BUCKET, NOW, SETTINGS, FakeAccount, a_subject, denied, long_ago, with_receive
 from tests.fake_objects import FakeObjects
 from transforms.failures import (
@@ -27,8 +27,8 @@ from transforms.settings import FetchSettings, ProcessSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
+    from pipeline.check.findings import Finding
+    from pipeline.check.subject import Subject
 
 
 def _sampled(**more: Any) -> list[Finding]:  # noqa: ANN401 - of many kinds

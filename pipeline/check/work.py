@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from pipeline.check_account import DENIED, RefusedError
-from pipeline.findings import Finding, command, ok, problem, warning
+from pipeline.check.account import DENIED, RefusedError
+from pipeline.check.findings import Finding, command, ok, problem, warning
 from pipeline.start_up import load_functions
 from transforms.byte_budget import ByteBudget
 from transforms.contents import fetch
@@ -28,8 +28,8 @@ from transforms.settings import MIB
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.check_account import Stored
-    from pipeline.check_subject import Subject
+    from pipeline.check.account import Stored
+    from pipeline.check.subject import Subject
     from transforms.contents import Fetched
 
 MAX_SAMPLE_BYTES = 64 * MIB

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import check, check_options, start_up
-from pipeline.check import CHECKS, findings
-from pipeline.findings import NAME_WIDTH, Level, problem, warning
+from pipeline import start_up
+from pipeline.check import command, options
+from pipeline.check.command import CHECKS, findings
+from pipeline.check.findings import NAME_WIDTH, Level, problem, warning
 from pipeline.outside import Outside
 from tests.check_subjects import BUCKET, URL, FakeAccount, a_subject
 from transforms import aws
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
+    from pipeline.check.findings import Finding
+    from pipeline.check.subject import Subject
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,9 @@ def test_a_check_that_fails_itself_is_a_problem_and_the_others_go_on(monkeypatch
     def refuses(_subject: Subject) -> Iterator[Finding]:
         raise UserError("A profile is missing")
 
-    monkeypatch.setattr(check, "CHECKS", (("one", breaks), ("two", refuses), ("three", lambda _: iter([warning("x")]))))
+    monkeypatch.setattr(
+        command, "CHECKS", (("one", breaks), ("two", refuses), ("three", lambda _: iter([warning("x")])))
+    )
 
     assert [
         ("one", warning("seen before")),
@@ -91,15 +94,15 @@ def _set_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds the good setup, and logging stays as pytest has it."""
     good = a_subject()
     monkeypatch.setattr(Outside, "of", lambda _settings: good.outside)
-    monkeypatch.setattr(check, "AwsAccount", lambda _settings: FakeAccount())
-    monkeypatch.setattr(check_options, "configure", lambda *_: None)
+    monkeypatch.setattr(command, "AwsAccount", lambda _settings: FakeAccount())
+    monkeypatch.setattr(options, "configure", lambda *_: None)
     monkeypatch.setattr(aws, "profile_region", lambda: None)
 
 
 @pytest.mark.usefixtures("_set_up")
 def test_the_command_reports_to_people_and_says_what_it_did_not_look_at(capsys: pytest.CaptureFixture[str]) -> None:
     """Without --bucket half of the way is not seen."""
-    assert 0 == check.main([f"--queue_url={URL}"], {})
+    assert 0 == command.main([f"--queue_url={URL}"], {})
 
     *_, counts, hint = capsys.readouterr().out.splitlines()
     assert "12 ok, 0 warnings, 0 problems" == counts
@@ -109,7 +112,7 @@ def test_the_command_reports_to_people_and_says_what_it_did_not_look_at(capsys: 
 @pytest.mark.usefixtures("_set_up")
 def test_with_a_bucket_there_is_nothing_more_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:
     """Its last line is the count."""
-    assert 0 == check.main([f"--queue_url={URL}", f"--bucket={BUCKET}"], {})
+    assert 0 == command.main([f"--queue_url={URL}", f"--bucket={BUCKET}"], {})
 
     assert capsys.readouterr().out.endswith("16 ok, 0 warnings, 0 problems\n")
 
@@ -117,7 +120,7 @@ def test_with_a_bucket_there_is_nothing_more_to_look_at(capsys: pytest.CaptureFi
 @pytest.mark.usefixtures("_set_up")
 def test_the_command_reports_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing but JSON is on standard output."""
-    assert 0 == check.main([f"--queue_url={URL}", f"--bucket={BUCKET}", "--json"], {})
+    assert 0 == command.main([f"--queue_url={URL}", f"--bucket={BUCKET}", "--json"], {})
 
     assert "ok" == json.loads(capsys.readouterr().out)["level"]
 
@@ -136,4 +139,4 @@ def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path, monkeypatch: p
 
         monkeypatch.setattr(sys, "stdout", _Closed())
 
-        assert 1 == check.main([f"--queue_url={URL}", f"--bucket={BUCKET}"], {})
+        assert 1 == command.main([f"--queue_url={URL}", f"--bucket={BUCKET}"], {})

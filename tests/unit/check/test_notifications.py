@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.check_account import RefusedError
-from pipeline.check_notifications import check_notifications
-from pipeline.findings import Level, ok, problem, warning
+from pipeline.check.account import RefusedError
+from pipeline.check.findings import Level, ok, problem, warning
+from pipeline.check.notifications import check_notifications
 from tests.check_subjects import (
     ARN,
     BUCKET,
@@ -26,8 +26,8 @@ from tests.check_subjects import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
+    from pipeline.check.findings import Finding
+    from pipeline.check.subject import Subject
 
 TOPIC = f"arn:aws:sns:{REGION}:999999999999:uploads"
 BY_TOPIC = {"TopicConfigurations": [{"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}]}

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import check_options
-from pipeline.check_options import parse_check
+from pipeline.check import options
+from pipeline.check.options import parse_check
 from tests.builders import QUEUE_URL
 from transforms import aws
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
-    from pipeline.check_options import Asked
+    from pipeline.check.options import Asked
 
 
 @pytest.fixture(autouse=True)
 def configured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Logging stays as pytest has it, and no profile counts."""
     said: list[tuple[str, str]] = []
-    monkeypatch.setattr(check_options, "configure", lambda *how: said.append(how))
+    monkeypatch.setattr(options, "configure", lambda *how: said.append(how))
     monkeypatch.setattr(aws, "profile_region", lambda: None)
     return said
 

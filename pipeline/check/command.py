@@ -7,19 +7,11 @@ import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from pipeline import (
-    check_identity,
-    check_notifications,
-    check_output,
-    check_policy,
-    check_queue,
-    check_retries,
-    check_work,
-)
-from pipeline.check_account import AwsAccount
-from pipeline.check_options import parse_check
-from pipeline.check_subject import Subject
-from pipeline.findings import problem, wants_colour, warning, write_json, write_text
+from pipeline.check import identity, notifications, output, policy, queue, retries, work
+from pipeline.check.account import AwsAccount
+from pipeline.check.findings import problem, wants_colour, warning, write_json, write_text
+from pipeline.check.options import parse_check
+from pipeline.check.subject import Subject
 from pipeline.outside import Outside
 from transforms.failures import UserError
 from transforms.raised import described
@@ -27,25 +19,25 @@ from transforms.raised import described
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pipeline.findings import Finding, Named
+    from pipeline.check.findings import Finding, Named
 
 CHECKS: tuple[tuple[str, Callable[[Subject], Iterator[Finding]]], ...] = (
-    ("credentials", check_identity.check_credentials),
-    ("roles", check_identity.check_roles),
-    ("clock", check_identity.check_clock),
-    ("queue", check_queue.check_queue),
-    ("rights", check_queue.check_rights),
-    ("redrive policy", check_retries.check_redrive_policy),
-    ("visibility", check_retries.check_visibility),
-    ("retention", check_retries.check_retention),
-    ("encryption", check_queue.check_encryption),
-    ("queue policy", check_policy.check_policy),
-    ("notifications", check_notifications.check_notifications),
-    ("processor", check_work.check_processor),
-    ("sample", check_work.check_sample),
-    ("output", check_output.check_output),
-    ("dead letters", check_output.check_dead_letters),
-    ("memory", check_output.check_memory),
+    ("credentials", identity.check_credentials),
+    ("roles", identity.check_roles),
+    ("clock", identity.check_clock),
+    ("queue", queue.check_queue),
+    ("rights", queue.check_rights),
+    ("redrive policy", retries.check_redrive_policy),
+    ("visibility", retries.check_visibility),
+    ("retention", retries.check_retention),
+    ("encryption", queue.check_encryption),
+    ("queue policy", policy.check_policy),
+    ("notifications", notifications.check_notifications),
+    ("processor", work.check_processor),
+    ("sample", work.check_sample),
+    ("output", output.check_output),
+    ("dead letters", output.check_dead_letters),
+    ("memory", output.check_memory),
 )
 """In the order in which they are best mended: S3 refuses to tell a queue whose policy does not let it send."""
 

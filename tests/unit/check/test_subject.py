@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.check_account import RefusedError
+from pipeline.check.account import RefusedError
 from pipeline.options import Settings
 from tests.check_subjects import ARN, CALLER, SETTINGS, FakeAccount, a_subject
 from transforms.failures import QueueError

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.check_account import DENIED, NO_CREDENTIALS, RefusedError
-from pipeline.findings import command, ok, problem, warning
+from pipeline.check.account import DENIED, NO_CREDENTIALS, RefusedError
+from pipeline.check.findings import command, ok, problem, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
+    from pipeline.check.findings import Finding
+    from pipeline.check.subject import Subject
 
 MAX_CLOCK_ERROR_S = 300
 """AWS refuses signatures that are older or younger."""

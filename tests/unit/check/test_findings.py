@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from pipeline.findings import Level, command, ok, problem, span, wants_colour, warning, write_json, write_text
+from pipeline.check.findings import Level, command, ok, problem, span, wants_colour, warning, write_json, write_text
 
 FOUND = [("queue", ok("there")), ("clock", warning("slow", "set it")), ("output", problem("no room"))]
 

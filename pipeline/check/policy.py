@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.check_account import RefusedError
-from pipeline.check_notifications import creations, taken
-from pipeline.check_queue import of_attributes
-from pipeline.findings import compact, ok, problem, warning
-from pipeline.queue_policy import Sender, may_send, statement_for, unsure_of_account, with_statement
+from pipeline.check.account import RefusedError
+from pipeline.check.findings import compact, ok, problem, warning
+from pipeline.check.notifications import creations, taken
+from pipeline.check.policy_language import Sender, may_send, statement_for, unsure_of_account, with_statement
+from pipeline.check.queue import of_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
-    from pipeline.queue_policy import Verdict
+    from pipeline.check.findings import Finding
+    from pipeline.check.policy_language import Verdict
+    from pipeline.check.subject import Subject
 
 S3, SNS, EVENTS = "s3.amazonaws.com", "sns.amazonaws.com", "events.amazonaws.com"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.check_account import DENIED, RefusedError
-from pipeline.findings import command, compact, ok, problem, warning
+from pipeline.check.account import DENIED, RefusedError
+from pipeline.check.findings import command, compact, ok, problem, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
+    from pipeline.check.findings import Finding
+    from pipeline.check.subject import Subject
 
 CREATED = "s3:ObjectCreated:"
 

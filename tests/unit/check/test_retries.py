@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.check_retries import check_redrive_policy, check_retention, check_visibility, retry_schedule_s
-from pipeline.findings import Level, ok, warning
+from pipeline.check.findings import Level, ok, warning
+from pipeline.check.retries import check_redrive_policy, check_retention, check_visibility, retry_schedule_s
 from tests.check_subjects import ARN, ATTRIBUTES, REGION, SETTINGS, URL, a_subject, with_receive
 from transforms.failures import QueueError
 from transforms.settings import LeaseSettings

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.check_policy import check_policy
-from pipeline.findings import Level, ok, problem, warning
+from pipeline.check.findings import Level, ok, problem, warning
+from pipeline.check.policy import check_policy
 from tests.check_subjects import (
     ARN,
     ATTRIBUTES,
@@ -29,7 +29,7 @@ from transforms.settings import FetchSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.check_subject import Subject
+    from pipeline.check.subject import Subject
 
 TOPIC = f"arn:aws:sns:{REGION}:999999999999:uploads"
 BY_TOPIC = {"TopicConfigurations": [{"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}]}

@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipeline.check_account import RefusedError
-from pipeline.findings import command, compact
+from pipeline.check.account import RefusedError
+from pipeline.check.findings import command, compact
 from transforms.failures import QueueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.check_account import Account
+    from pipeline.check.account import Account
     from pipeline.options import Settings
     from pipeline.outside import Outside
 

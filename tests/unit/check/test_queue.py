@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.check_queue import check_encryption, check_queue, check_rights
-from pipeline.findings import Level, ok, problem, warning
+from pipeline.check.findings import Level, ok, problem, warning
+from pipeline.check.queue import check_encryption, check_queue, check_rights
 from tests.check_subjects import ARN, ATTRIBUTES, REGION, URL, a_subject, with_receive
 from transforms.failures import QueueError
 

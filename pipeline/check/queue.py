@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.findings import command, ok, problem, warning
+from pipeline.check.findings import command, ok, problem, warning
 from pipeline.start_up import fifo_refusal
 from transforms.failures import QueueError
 from transforms.queues import Receipt
@@ -12,8 +12,8 @@ from transforms.queues import Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
+    from pipeline.check.findings import Finding
+    from pipeline.check.subject import Subject
 
 NEEDED = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
 """The least policy."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import start_up
-from pipeline.check_output import check_dead_letters, check_memory, check_output
-from pipeline.findings import Level, ok, problem, warning
+from pipeline.check.findings import Level, ok, problem, warning
+from pipeline.check.output import check_dead_letters, check_memory, check_output
 from pipeline.memory import peak_bytes
 from pipeline.options import RunSettings
 from tests.check_subjects import SETTINGS, a_subject

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.check_account import RefusedError
-from pipeline.check_identity import check_clock, check_credentials, check_roles
-from pipeline.findings import Level, ok, problem, warning
+from pipeline.check.account import RefusedError
+from pipeline.check.findings import Level, ok, problem, warning
+from pipeline.check.identity import check_clock, check_credentials, check_roles
 from tests.check_subjects import CALLER, FakeAccount, a_subject, denied, with_receive
 from transforms.settings import WriteSettings
 

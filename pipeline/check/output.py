@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from pipeline.findings import command, ok, problem, warning
+from pipeline.check.findings import command, ok, problem, warning
 from pipeline.memory import peak_bytes
 from pipeline.start_up import memory_warning
 from transforms import aws
@@ -16,8 +16,8 @@ from transforms.stores import check_writable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.check_subject import Subject
-    from pipeline.findings import Finding
+    from pipeline.check.findings import Finding
+    from pipeline.check.subject import Subject
     from transforms.process_wide import ProcessWide
     from transforms.stores import Store
 
