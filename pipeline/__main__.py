@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from pipeline.options import Settings
 
 COMMANDS = {

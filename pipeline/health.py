@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from pipeline.snapshots import Vitals
 
 START_S = 120.0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric as Family
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from pipeline.backlog import QueueState
     from transforms.histograms import Observed
     from transforms.metric_table import Metric

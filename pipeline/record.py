@@ -15,8 +15,8 @@ from transforms.failures import QueueError, RecordError, UserError, WriteFailedE
 from transforms.held_messages import HeldMessages
 from transforms.new_recording import NewRecording
 from transforms.notifications import AdmissionRules
+from transforms.recorded_form import RecordedForm
 from transforms.redaction import Redaction
-from transforms.retelling import Retelling
 from transforms.s3_objects import S3Objects
 from transforms.sqs_queue import SqsQueue
 
@@ -58,7 +58,7 @@ class Recorder:
         self._objects = objects
         self._redaction = Redaction(names=asked.redact_names) if asked.redact else None
         rules = AdmissionRules.of(asked.receive)
-        self._retelling = Retelling(rules, self._redaction, queue_url=asked.receive.queue_url)
+        self._form = RecordedForm(rules, self._redaction, queue_url=asked.receive.queue_url)
         self._most_receives: int | None = None
 
     def check_queue(self) -> None:
@@ -104,7 +104,7 @@ class Recorder:
         check()
         counts.at_their_last += self._most_receives is not None and message.receive_count >= self._most_receives
         try:
-            told, pairs = self._retelling.tell(message)
+            told, pairs = self._form.of(message)
             recording.add(told, pairs, self._objects, check)
         except WriteFailedError:
             raise

@@ -24,7 +24,7 @@ from transforms.failures import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from pipeline.options import Settings
 
 log = logging.getLogger(__name__)

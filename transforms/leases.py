@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from transforms.event_tallies import Tally
     from transforms.records import Delivery, ObjectRef
     from transforms.settings import LeaseSettings
-    from transforms.tallies import Tally
 
 OLDEST_TOLD = 5
 

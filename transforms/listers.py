@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from transforms.backoff import Backoff
+from transforms.error_text import described
 from transforms.events import EVENTS
 from transforms.failures import UserError
 from transforms.listings import Ask, KeyRange, Listed, advance
-from transforms.raised import described
 from transforms.s3_errors import BOTO3_ERRORS, explain
 from transforms.stopping import STOP
 

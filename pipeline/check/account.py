@@ -14,7 +14,7 @@ from transforms import aws
 from transforms.buckets import find_region
 from transforms.failures import SqsPipelineError
 from transforms.records import one_line
-from transforms.untold import told, without_secrets
+from transforms.sanitized import told, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

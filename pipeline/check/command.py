@@ -13,8 +13,8 @@ from pipeline.check.findings import problem, wants_colour, warning, write_json, 
 from pipeline.check.options import parse_check
 from pipeline.check.subject import Subject
 from pipeline.outside import Outside
+from transforms.error_text import described
 from transforms.failures import UserError
-from transforms.raised import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

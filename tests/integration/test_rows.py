@@ -13,7 +13,7 @@ from tests.builders import a_notification
 from tests.command import Command, until
 from tests.integration.conftest import REGION
 from transforms import aws as transforms_aws
-from transforms.hangs import HUNG_EXIT_CODE
+from transforms.processing_timeout import HUNG_EXIT_CODE
 from transforms.result_names import result_name
 
 if TYPE_CHECKING:

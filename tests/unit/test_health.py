@@ -10,7 +10,7 @@ from pipeline.health import wrong_with_life, wrong_with_work
 from tests.views import a_snapshot, a_view
 
 if TYPE_CHECKING:
-    from pipeline.accounts import State
+    from pipeline.aggregates import State
 
 
 @pytest.mark.parametrize(

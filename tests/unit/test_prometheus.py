@@ -15,7 +15,7 @@ from transforms.metric_table import METRICS
 from transforms.records import Door, Failure
 
 if TYPE_CHECKING:
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from transforms.events import EventLog
 
 REF = an_object_ref()

@@ -24,7 +24,7 @@ from transforms.settings import ReceiveSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
 
 TIMEOUT_S = 60
 SETTINGS = Settings(ReceiveSettings(QUEUE_URL), run=RunSettings(metrics_port=0))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.fakes import FakeClock
-from transforms.lately import WINDOW_S, LargestLately
+from transforms.recent_maximum import WINDOW_S, RecentMaximum
 
 
 def test_the_largest_value_is_known_for_one_to_two_windows() -> None:
     """Not for ever, or one bad hour would be shown all day."""
     clock = FakeClock()
-    largest = LargestLately(clock)
+    largest = RecentMaximum(clock)
     largest.add(5)
     largest.add(3)
     known = [largest.get()]
@@ -27,7 +27,7 @@ def test_the_largest_value_is_known_for_one_to_two_windows() -> None:
 def test_a_pause_of_several_windows_forgets_everything() -> None:
     """Also where nobody looked meanwhile."""
     clock = FakeClock()
-    largest = LargestLately(clock)
+    largest = RecentMaximum(clock)
     largest.add(5)
     clock.advance(3 * WINDOW_S)
 

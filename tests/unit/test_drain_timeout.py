@@ -6,17 +6,17 @@ import subprocess
 import sys
 import threading
 
-from pipeline.last_moment import watch
+from pipeline.drain_timeout import watch
 
 HANGS = """
 import logging, threading
-from pipeline import last_moment
+from pipeline import drain_timeout
 from pipeline.worker import Worker
 from transforms.stopping import STOP
 
 logging.basicConfig(level="INFO", format="%(message)s")
-last_moment.GRACE_S = 0
-last_moment.watch(STOP, drain_timeout_s=0.01, ended=threading.Event(), worker=Worker(1, 1, -1, 1))
+drain_timeout.GRACE_S = 0
+drain_timeout.watch(STOP, drain_timeout_s=0.01, ended=threading.Event(), worker=Worker(1, 1, -1, 1))
 STOP.set()
 threading.Event().wait()  # as a function does that never returns
 """

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline import observing
-from pipeline.observing import observed
+from pipeline import observability
+from pipeline.observability import observed
 from pipeline.options import RunSettings, Settings
 from pipeline.worker import Worker
 from tests.builders import QUEUE_URL
@@ -77,7 +77,7 @@ def test_a_process_without_a_supervisor_serves_itself() -> None:
 
 def test_a_worker_tells_its_supervisor_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """In lines that begin and end."""
-    monkeypatch.setattr(observing, "TELL_EVERY_S", 0.001)
+    monkeypatch.setattr(observability, "TELL_EVERY_S", 0.001)
     reports, report = os.pipe()
     EVENTS.received(3)
 

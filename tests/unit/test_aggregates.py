@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.accounts import Account
+from pipeline.aggregates import Aggregate
 from tests.builders import a_delivery
 from tests.fakes import FakeClock
 from tests.views import a_snapshot, a_tally
+from transforms.event_tallies import FAILURES_KEPT
 from transforms.failures import FailureKind
 from transforms.records import Door, Failure
-from transforms.tallies import FAILURES_KEPT
 
 if TYPE_CHECKING:
     from transforms.events import EventLog
@@ -36,21 +36,21 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def account(clock: FakeClock) -> Account:
+def aggregate(clock: FakeClock) -> Aggregate:
     """Nothing was said yet."""
-    return Account(3, clock=clock)
+    return Aggregate(3, clock=clock)
 
 
-def test_the_counters_of_a_process_that_crashed_stay(account: Account) -> None:
+def test_the_counters_of_a_process_that_crashed_stay(aggregate: Aggregate) -> None:
     """What it held comes back by itself, and counts as returned: the balance holds, and no counter goes down."""
-    account.hear(a_snapshot(a_tally(_did(5, 3)), held=2))
-    before = account.view()
-    account.end(None)
-    account.crash()
-    between = account.view()
-    account.becomes("starting")
-    account.hear(a_snapshot(a_tally(_did(2, 1)), held=1))
-    after = account.view()
+    aggregate.hear(a_snapshot(a_tally(_did(5, 3)), held=2))
+    before = aggregate.view()
+    aggregate.end(None)
+    aggregate.crash()
+    between = aggregate.view()
+    aggregate.becomes("starting")
+    aggregate.hear(a_snapshot(a_tally(_did(2, 1)), held=1))
+    after = aggregate.view()
 
     assert {"received": 5, "stored": 3} == before.counts
     assert {"received": 5, "stored": 3, "returned": 2, "returned/crashed": 2} == between.counts
@@ -59,49 +59,49 @@ def test_the_counters_of_a_process_that_crashed_stay(account: Account) -> None:
     assert [2, 0, 1] == [view.in_flight for view in (before, between, after)]
 
 
-def test_the_last_word_of_a_process_counts_more_than_what_it_said_before(account: Account) -> None:
+def test_the_last_word_of_a_process_counts_more_than_what_it_said_before(aggregate: Aggregate) -> None:
     """It is later, and nothing is in flight then."""
-    account.hear(a_snapshot(a_tally(_did(5, 3)), held=2))
-    account.end({"received": 6, "stored": 6})
+    aggregate.hear(a_snapshot(a_tally(_did(5, 3)), held=2))
+    aggregate.end({"received": 6, "stored": 6})
 
     assert ({"received": 6, "stored": 6}, 0, "ended") == (
-        account.view().counts,
-        account.view().in_flight,
-        account.view().state,
+        aggregate.view().counts,
+        aggregate.view().in_flight,
+        aggregate.view().state,
     )
 
 
-def test_a_process_that_crashed_before_it_said_anything_has_counted_nothing(account: Account) -> None:
+def test_a_process_that_crashed_before_it_said_anything_has_counted_nothing(aggregate: Aggregate) -> None:
     """It started, and that was all."""
-    account.end(None)
-    account.crash()
+    aggregate.end(None)
+    aggregate.crash()
 
-    assert ({}, 1, "restarting") == (account.view().counts, account.view().crashes, account.view().state)
+    assert ({}, 1, "restarting") == (aggregate.view().counts, aggregate.view().crashes, aggregate.view().state)
 
 
-def test_the_last_failures_of_all_lives_are_kept(account: Account) -> None:
+def test_the_last_failures_of_all_lives_are_kept(aggregate: Aggregate) -> None:
     """So many, the newest last: what a worker died of may be among them."""
-    account.hear(a_snapshot(a_tally(lambda events: [events.failed(FAILURE) for _ in range(15)])))
-    account.end(None)
-    account.hear(a_snapshot(a_tally(lambda events: [events.set_aside(FAILURE, str(n)) for n in range(15)])))
-    failures = account.view().failures
+    aggregate.hear(a_snapshot(a_tally(lambda events: [events.failed(FAILURE) for _ in range(15)])))
+    aggregate.end(None)
+    aggregate.hear(a_snapshot(a_tally(lambda events: [events.set_aside(FAILURE, str(n)) for n in range(15)])))
+    failures = aggregate.view().failures
 
     assert FAILURES_KEPT == len(failures)
     assert [None] * 5 + [str(number) for number in range(15)] == [failure["dead_letter"] for failure in failures]
 
 
-def test_an_account_says_since_when(account: Account, clock: FakeClock) -> None:
+def test_an_aggregate_says_since_when(aggregate: Aggregate, clock: FakeClock) -> None:
     """Since when it is as it is, and since when nothing was heard."""
     clock.advance(5)
-    account.becomes("starting")
+    aggregate.becomes("starting")
     clock.advance(2)
-    starting = account.view()
-    account.becomes("running")
+    starting = aggregate.view()
+    aggregate.becomes("running")
     clock.advance(3)
-    account.hear(a_snapshot())
+    aggregate.hear(a_snapshot())
     clock.advance(1)
-    account.becomes("running")
-    running = account.view()
+    aggregate.becomes("running")
+    running = aggregate.view()
 
     assert (3, "starting", 7, 2) == (starting.number, starting.state, starting.state_s, starting.heard_s)
     assert ("running", 4, 1) == (running.state, running.state_s, running.heard_s)

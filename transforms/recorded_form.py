@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from transforms.redaction import Redaction
 
 
-class NotToldError(RecordError):
-    """The message cannot be told truly in a recording; the detail says why."""
+class NotRecordableError(RecordError):
+    """A recording cannot have the message; the detail says why."""
 
 
-class Retelling:
-    """One for all messages of a recording. Not for several threads."""
+class RecordedForm:
+    """Makes it, for all messages of a recording. Not for several threads."""
 
     def __init__(self, rules: AdmissionRules, redaction: Redaction | None, *, queue_url: str) -> None:
         """`rules` say which objects belong to a recording."""
@@ -29,11 +29,11 @@ class Retelling:
         self._redaction = redaction
         self._queue_url = queue_url
 
-    def tell(self, message: Message) -> tuple[Message, list[tuple[ObjectRef, ObjectRef]]]:
+    def of(self, message: Message) -> tuple[Message, list[tuple[ObjectRef, ObjectRef]]]:
         """Answer the message to record, and each of its references: as it is in S3, and as that message says it.
 
         Both are what the job's own parser reads, so a replay looks for an object where it was put, whatever was
-        redacted. Raises `NotToldError` if the redacted message does not name an object any more.
+        redacted. Raises `NotRecordableError` if the redacted message does not name an object any more.
         """
         refs = self._references(message, self._rules)
         if self._redaction is None:
@@ -41,7 +41,7 @@ class Retelling:
         told = replace(message, body=self._redaction.redact(message.body))
         told_refs = self._references(told, self._told_rules)
         if refs.keys() - told_refs.keys():
-            raise NotToldError("redacted, it would not name its objects any more; record it without --redact")
+            raise NotRecordableError("redacted, it would not name its objects any more; record it without --redact")
         return told, [(ref, told_refs[index]) for index, ref in refs.items()]
 
     def _references(self, message: Message, rules: AdmissionRules) -> dict[int, ObjectRef]:

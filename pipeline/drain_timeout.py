@@ -30,7 +30,7 @@ def watch(
 ) -> None:
     """Begin to watch: leave if `ended` is not set within `drain_timeout_s` after `stop`; `worker` gives the account."""
     arguments = (stop, drain_timeout_s, ended, worker)
-    threading.Thread(target=_run, args=arguments, name="last-moment", daemon=True).start()
+    threading.Thread(target=_run, args=arguments, name="drain-timeout", daemon=True).start()
 
 
 def _run(stop: threading.Event, drain_timeout_s: float, ended: threading.Event, worker: Worker | None) -> None:

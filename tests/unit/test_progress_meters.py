@@ -1,4 +1,4 @@
-"""What each mode knows of its way to the end."""
+"""What each mode knows of how far it is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.options import Settings
 from pipeline.progress import Progress
-from pipeline.ways import Counted, Drained, Listed, way_of
+from pipeline.progress_meters import Counted, Drained, Listed, meter_of
 from tests.builders import QUEUE_URL
 from tests.fakes import FakeClock, FakeQueue
 from transforms.failures import FinishedKind
@@ -87,14 +87,14 @@ def test_a_drain_adds_what_the_queue_holds_to_what_was_done_when_it_was_asked() 
         ({"backfill": BackfillSettings((("logs", ""),)), "idle_s": 0}, True, 3, "backfill"),
     ],
 )
-def test_every_mode_has_its_way(receive: dict[str, object], bounded: bool, pipelines: int, name: str | None) -> None:  # noqa: FBT001
+def test_every_mode_has_its_meter(receive: dict[str, object], bounded: bool, pipelines: int, name: str | None) -> None:  # noqa: FBT001
     """A job without an end has none."""
     settings = Settings(ReceiveSettings(QUEUE_URL, **receive), is_bounded=bounded)  # type: ignore[arg-type]
     queue: ProcessWide[Queue] = ProcessWide(lambda: FakeQueue(clock=FakeClock()))
     ended = threading.Event()
 
-    way = way_of(settings, queue, ended, pipelines=pipelines)
+    meter = meter_of(settings, queue, ended, pipelines=pipelines)
     ended.set()
 
-    assert name == (way and way.name)
-    assert isinstance(way, Drained) == (name == "drain" and pipelines == 1)
+    assert name == (meter and meter.name)
+    assert isinstance(meter, Drained) == (name == "drain" and pipelines == 1)

@@ -1,4 +1,4 @@
-"""What was lately: the largest value of about a minute, in two numbers."""
+"""The largest value of about the last minute, kept in two numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 WINDOW_S = 60.0
 
 
-class LargestLately:
+class RecentMaximum:
     """The largest value of the last one to two windows. Whoever shares it has a lock."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from tests.builders import an_object_ref
 from tests.by_hand import Waits
-from transforms import hangs
+from transforms import processing_timeout
 from transforms.failures import FailureKind
-from transforms.hangs import HUNG_EXIT_CODE, Watch
+from transforms.processing_timeout import HUNG_EXIT_CODE, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,9 +40,9 @@ def codes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         left.append(code)
         raise _Exited
 
-    monkeypatch.setattr(hangs, "os", SimpleNamespace(_exit=leave))
-    monkeypatch.setattr(hangs, "time", SimpleNamespace(monotonic=lambda: 1000.0))
-    monkeypatch.setattr(hangs.logging, "shutdown", lambda: None)
+    monkeypatch.setattr(processing_timeout, "os", SimpleNamespace(_exit=leave))
+    monkeypatch.setattr(processing_timeout, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(processing_timeout.logging, "shutdown", lambda: None)
     return left
 
 
@@ -136,7 +136,7 @@ def test_the_worker_ends_though_its_last_word_never_does(
     codes: list[int], release: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQS or S3 may be down, or the hanging call hold a lock that is needed."""
-    monkeypatch.setattr(hangs, "LAST_WORD_S", 0.01)
+    monkeypatch.setattr(processing_timeout, "LAST_WORD_S", 0.01)
 
     with pytest.raises(_Exited):
         _watch(lambda _: _wait(release))._run()

@@ -15,8 +15,8 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from transforms.error_text import shortened
 from transforms.failures import ProcessorError
-from transforms.raised import shortened
 from transforms.records import Failure
 
 if TYPE_CHECKING:

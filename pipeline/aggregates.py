@@ -8,16 +8,16 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from transforms.event_tallies import FAILURES_KEPT
 from transforms.histograms import added
 from transforms.metric_table import CRASHED
-from transforms.tallies import FAILURES_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.snapshots import Snapshot
+    from transforms.event_tallies import RecentFailure
     from transforms.histograms import Observed
-    from transforms.tallies import RecentFailure
 
 State = Literal["starting", "running", "restarting", "ended"]
 """`starting`: nothing refused it yet. `restarting`: it crashed, and waits for its next start."""
@@ -48,7 +48,7 @@ class View:
         return self.snapshot["in_flight"]["messages"] if self.snapshot else 0
 
 
-class Account:
+class Aggregate:
     """Adds up what the processes of pipeline `number` say. The supervisor writes, a server's threads read."""
 
     def __init__(self, number: int, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -23,8 +23,8 @@ ASK_EVERY_S = 5.0
 """How often a drain asks how much is left."""
 
 
-class Way(Protocol):
-    """The way of one job to its end."""
+class Meter(Protocol):
+    """Measures how far one job is on its way to its end."""
 
     name: str
     """The mode, as its line begins."""
@@ -46,11 +46,11 @@ class Listed:
         self._done = done or settled
 
     def now(self, counts: Mapping[str, int]) -> Progress:
-        """See `Way`."""
+        """See `Meter`."""
         return Progress(self._done(counts), counts["listed"], bool(counts["listing_complete"]))
 
     def summary(self, counts: Mapping[str, int]) -> str:
-        """See `Way`."""
+        """See `Meter`."""
         listed = f"{counts['listed']:,} objects listed ({counts['listed_bytes']:,} bytes)"
         if not counts["listing_complete"]:
             listed += " and not all of them"
@@ -72,11 +72,11 @@ class Counted:
         self._total = total
 
     def now(self, counts: Mapping[str, int]) -> Progress:
-        """See `Way`."""
+        """See `Meter`."""
         return Progress(settled(counts), self._total, self._total is not None, what="messages")
 
     def summary(self, counts: Mapping[str, int]) -> str:  # noqa: ARG002 - the job's own says it
-        """See `Way`."""
+        """See `Meter`."""
         return ""
 
 
@@ -90,7 +90,7 @@ class Drained(Counted):
         self._told_at = 0.0
 
     def now(self, counts: Mapping[str, int]) -> Progress:
-        """See `Way`; what the queue said is added to what was done when it did."""
+        """See `Meter`; what the queue said is added to what was done when it did."""
         done, state = settled(counts), self._state()
         if state is not None and state["at"] != self._told_at:
             self._told_at = state["at"]
@@ -100,8 +100,8 @@ class Drained(Counted):
         return Progress(done, max(done, self._total), is_complete=True, what="messages or so")
 
 
-def way_of(settings: Settings, queue: ProcessWide[Queue], ended: threading.Event, *, pipelines: int) -> Way | None:
-    """Answer the way of a job; None for one that has no end. Of several processes each knows its own part only."""
+def meter_of(settings: Settings, queue: ProcessWide[Queue], ended: threading.Event, *, pipelines: int) -> Meter | None:
+    """Answer the meter of a job; None for one that has no end. Of several processes each knows its own part only."""
     receive = settings.receive
     if receive.backfill is not None:
         return Listed()

@@ -8,7 +8,7 @@ from obstore.exceptions import UnauthenticatedError
 
 from transforms.s3_answers import Answer
 from transforms.s3_errors import explain
-from transforms.untold import told, without_secrets
+from transforms.sanitized import told, without_secrets
 
 SIGNED = (
     "x-amz-security-token: hunter2",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pipeline.accounts import Account
+from pipeline.aggregates import Aggregate
 from pipeline.backlog import Backlog
 from pipeline.snapshots import Snapshot, take_snapshot
 from pipeline.web import Web
@@ -16,7 +16,7 @@ from transforms.failures import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from pipeline.options import Settings
     from pipeline.outside import Outside
     from pipeline.worker import Worker
@@ -47,7 +47,7 @@ def observed(settings: Settings, outside: Outside, worker: Worker | None, *, wor
             ended.set()
             teller.join(LAST_WORD_S)
         else:
-            with Web(settings, partial(_look, Account(1), take)):
+            with Web(settings, partial(_look, Aggregate(1), take)):
                 yield
     finally:
         ended.set()
@@ -58,7 +58,7 @@ def _tell(worker: Worker, take: Callable[[], Snapshot], ended: threading.Event) 
         worker.tell(take())
 
 
-def _look(account: Account, take: Callable[[], Snapshot]) -> list[View]:
-    account.becomes("running")
-    account.hear(take())
-    return [account.view()]
+def _look(aggregate: Aggregate, take: Callable[[], Snapshot]) -> list[View]:
+    aggregate.becomes("running")
+    aggregate.hear(take())
+    return [aggregate.view()]

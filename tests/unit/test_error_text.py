@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from transforms.error_text import MAX_TRACEBACK_CHARS, class_name, described, said, traceback_text
 from transforms.failures import ProcessorError
-from transforms.raised import MAX_TRACEBACK_CHARS, class_name, described, said, traceback_text
 from transforms.records import MAX_DETAIL_CHARS, one_line
 
 
