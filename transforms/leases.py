@@ -109,7 +109,10 @@ class InFlight(TypedDict):
 
 
 class LeaseBook:
-    """Admission by count and by bytes, deadlines, and one settlement for each delivery."""
+    """Admission by count and by bytes, deadlines, and one settlement for each delivery.
+
+    Over 150 lines because one lock guards all of it: whatever asks or changes what is held does it here.
+    """
 
     def __init__(self, settings: LeaseSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` counts seconds."""

@@ -40,6 +40,8 @@ class Lister:
 
     No error ends it: it asks again with growing delays, and says once that there is trouble and once that it is over.
     After a stop there is never one more, and no end either: nobody shall take what was listed for everything.
+
+    Over 150 lines because the counts of pages, ranges and threads that wait for each other change under one lock.
     """
 
     def __init__(

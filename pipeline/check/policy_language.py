@@ -1,6 +1,7 @@
 """Whether a queue's policy lets a service send: what of IAM's language such policies use, in three values.
 
-None means that it cannot be told from here: the policy asks for something that only the sender knows.
+None means that it cannot be told from here: the policy asks for something that only the sender knows. Over 150 lines
+because it is a language: its parts are judged by the same three values, and nobody needs one of them alone.
 """
 
 from __future__ import annotations
