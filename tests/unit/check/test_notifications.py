@@ -14,12 +14,15 @@ from pipeline.check.notifications import check_notifications
 from tests.check_subjects import (
     ARN,
     BUCKET,
+    BY_EVENTS,
+    BY_TOPIC,
     REGION,
     TOLD,
-    URL,
+    TOPIC,
     FakeAccount,
     a_subject,
     denied,
+    told_otherwise,
     with_receive,
 )
 
@@ -27,16 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.check.findings import Finding
-    from pipeline.check.subject import Subject
-
-TOPIC = f"arn:aws:sns:{REGION}:999999999999:uploads"
-BY_TOPIC = {"TopicConfigurations": [{"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}]}
-BY_EVENTS: Mapping[str, Any] = {"EventBridgeConfiguration": {}}
-SHOW = f"aws sqs get-queue-attributes --queue-url {URL} --region {REGION} --attribute-names Policy"
-
-
-def _told(told: Mapping[str, Any], **more: Any) -> Subject:  # noqa: ANN401 - of many kinds
-    return a_subject(account=FakeAccount(told=told), **more)
 
 
 def _configured_by(found: Finding) -> dict[str, Any]:
@@ -59,7 +52,7 @@ def test_a_bucket_that_tells_the_queue_is_ok_with_its_filters() -> None:
 
     assert [ok(f"{BUCKET} tells the queue of every new object")] == list(check_notifications(a_subject()))
     assert [ok(f"{BUCKET} tells the queue of every new object, only keys with prefix 'alb/' and suffix '.gz'")] == list(
-        check_notifications(_told({"QueueConfigurations": [filtered]}))
+        check_notifications(told_otherwise({"QueueConfigurations": [filtered]}))
     )
 
 
@@ -67,7 +60,7 @@ def test_a_bucket_that_tells_another_queue_gets_one_configuration_more() -> None
     """The others stay: the call replaces all of them."""
     other = {"QueueArn": f"{ARN}-2", "Events": ["s3:ObjectRemoved:*"]}
     told = {"QueueConfigurations": [other], "LambdaFunctionConfigurations": [{"Id": "x"}]}
-    (found,) = check_notifications(_told(told))
+    (found,) = check_notifications(told_otherwise(told))
 
     assert f"{BUCKET} does not tell this queue of new objects" == found.found
     mine = {"QueueArn": ARN, "Events": ["s3:ObjectCreated:*"]}
@@ -83,7 +76,7 @@ def test_a_bucket_that_tells_another_queue_gets_one_configuration_more() -> None
 )
 def test_a_bucket_whose_new_objects_are_told_elsewhere_tells_this_queue_by_a_rule(taken: Mapping[str, Any]) -> None:
     """S3 refuses a second target for one event; whoever is told already stays so."""
-    (found,) = check_notifications(_told(taken))
+    (found,) = check_notifications(told_otherwise(taken))
 
     configure, rule, target = found.fix.split(" && ")
     pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": [BUCKET]}}}
@@ -117,7 +110,7 @@ def test_a_bucket_that_does_not_tell_of_every_new_object(
 ) -> None:
     """Large objects are uploaded in parts, and those are no Put."""
     mine = {"Id": "1", "QueueArn": ARN, "Events": events}
-    (found,) = check_notifications(_told({"QueueConfigurations": [mine]}))
+    (found,) = check_notifications(told_otherwise({"QueueConfigurations": [mine]}))
 
     assert (level, said) == (found.level, found.found)
     assert {"QueueConfigurations": [{**mine, "Events": becomes}]} == _configured_by(found)
@@ -135,7 +128,7 @@ def test_a_bucket_of_another_region_cannot_tell_the_queue() -> None:
 
 def test_ways_that_are_not_followed_are_warnings_with_the_command_that_shows_the_rest() -> None:
     """Subscriptions and rules are rights of their own."""
-    found = list(check_notifications(_told({**BY_TOPIC, **BY_EVENTS})))
+    found = list(check_notifications(told_otherwise({**BY_TOPIC, **BY_EVENTS})))
 
     assert [
         warning(
@@ -147,7 +140,7 @@ def test_ways_that_are_not_followed_are_warnings_with_the_command_that_shows_the
             f"aws events list-rule-names-by-target --target-arn {ARN} --region {REGION}",
         ),
     ] == found
-    assert found[:1] == list(check_notifications(_told(BY_TOPIC)))
+    assert found[:1] == list(check_notifications(told_otherwise(BY_TOPIC)))
 
 
 def test_a_bucket_that_the_job_would_set_aside_is_a_problem() -> None:

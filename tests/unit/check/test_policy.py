@@ -15,14 +15,17 @@ from tests.check_subjects import (
     ARN,
     ATTRIBUTES,
     BUCKET,
-    REGION,
+    BY_EVENTS,
+    BY_TOPIC,
     SETTINGS,
+    SHOW_POLICY,
     STATEMENT,
     TOLD,
-    URL,
+    TOPIC,
     FakeAccount,
     a_subject,
     denied,
+    told_otherwise,
 )
 from transforms.settings import FetchSettings
 
@@ -30,15 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.check.subject import Subject
-
-TOPIC = f"arn:aws:sns:{REGION}:999999999999:uploads"
-BY_TOPIC = {"TopicConfigurations": [{"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}]}
-BY_EVENTS: Mapping[str, Any] = {"EventBridgeConfiguration": {}}
-SHOW = f"aws sqs get-queue-attributes --queue-url {URL} --region {REGION} --attribute-names Policy"
-
-
-def _told(told: Mapping[str, Any], **more: Any) -> Subject:  # noqa: ANN401 - of many kinds
-    return a_subject(account=FakeAccount(told=told), **more)
 
 
 def _with_policy(policy: object, **more: Any) -> Subject:  # noqa: ANN401 - of many kinds
@@ -70,10 +64,10 @@ def test_a_denial_is_shown_and_not_taken_out() -> None:
     (found,) = check_policy(_with_policy([STATEMENT, denial]))
 
     expected = f"s3.amazonaws.com for arn:aws:s3:::{BUCKET} may not send: its statement Frozen denies it"
-    assert problem(expected, SHOW) == found
+    assert problem(expected, SHOW_POLICY) == found
 
 
-def test_a_condition_on_what_is_not_known_cannot_be_told() -> None:
+def test_a_condition_on_what_is_not_known_cannot_betold_otherwise() -> None:
     """The account of the bucket is a guess unless it is expected."""
     policy = [{**STATEMENT, "Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}}}]
     expected = replace(SETTINGS, fetch=FetchSettings(expected_bucket_owner="111111111111"))
@@ -84,7 +78,7 @@ def test_a_condition_on_what_is_not_known_cannot_be_told() -> None:
     (allowed,) = check_policy(_with_policy(policy, settings=owned))
 
     said = f"cannot tell whether s3.amazonaws.com for arn:aws:s3:::{BUCKET} may send: its statement with conditions on"
-    assert warning(f"{said} aws:SourceAccount decides", SHOW) == guessed
+    assert warning(f"{said} aws:SourceAccount decides", SHOW_POLICY) == guessed
     assert [Level.PROBLEM, Level.OK] == [refused.level, allowed.level]
 
 
@@ -92,7 +86,7 @@ def test_what_is_no_policy_is_a_problem() -> None:
     """Stand-ins keep what they are given."""
     (found,) = check_policy(_with_policy("?"))
 
-    assert (Level.PROBLEM, SHOW) == (found.level, found.fix)
+    assert (Level.PROBLEM, SHOW_POLICY) == (found.level, found.fix)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +101,7 @@ def test_what_is_no_policy_is_a_problem() -> None:
 )
 def test_whoever_stands_before_the_queue_must_be_let(told: Mapping[str, Any], sender: str) -> None:
     """S3 itself, a topic or a rule."""
-    (found,) = check_policy(_told(told, attributes={**ATTRIBUTES, "Policy": '{"Statement":[]}'}))
+    (found,) = check_policy(told_otherwise(told, attributes={**ATTRIBUTES, "Policy": '{"Statement":[]}'}))
 
     assert f"{sender} may not send: nothing allows it" == found.found
 
@@ -139,14 +133,14 @@ def test_without_a_bucket_nothing_is_asked() -> None:
 def test_a_bucket_whose_objects_are_told_elsewhere_needs_a_policy_for_a_rule() -> None:
     """S3 takes one target for an event, so this queue is to be told by EventBridge."""
     taken = {"QueueConfigurations": [{"QueueArn": f"{ARN}-2", "Events": ["s3:ObjectCreated:*"]}]}
-    (policy,) = check_policy(_told(taken))
+    (policy,) = check_policy(told_otherwise(taken))
 
     assert policy.found.startswith("events.amazonaws.com for a rule may not send")
 
 
 def test_two_senders_that_are_missing_are_both_in_the_second_command() -> None:
     """Each command sets the whole policy."""
-    subject = _told({**BY_TOPIC, **BY_EVENTS}, attributes={**ATTRIBUTES, "Policy": '{"Statement":[]}'})
+    subject = told_otherwise({**BY_TOPIC, **BY_EVENTS}, attributes={**ATTRIBUTES, "Policy": '{"Statement":[]}'})
 
     policies = [json.loads(json.loads(shlex.split(each.fix)[-1])["Policy"]) for each in check_policy(subject)]
 
