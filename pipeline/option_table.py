@@ -469,8 +469,8 @@ OPTIONS = (
         "metrics_port",
         "Run",
         INTEGER,
-        "Serve /metrics for Prometheus, /healthz and /readyz at this port, all pipelines together (docs/metrics.md). "
-        "Off, because not every machine has a port to spare.",
+        "Serve a status page, /metrics for Prometheus, /healthz and /readyz at this port, all pipelines together "
+        "(docs/metrics.md). Off, because not every machine has a port to spare.",
         default=0,
         default_is="0: off",
         bounds=Bounds(0, MAX_PORT),

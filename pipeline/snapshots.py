@@ -69,7 +69,7 @@ def take_snapshot(queue_state: Callable[[], QueueState | None]) -> Snapshot:
 
 def nothing_in_flight() -> InFlight:
     """Answer what a process holds that holds nothing."""
-    return {"messages": 0, "bytes": 0, "oldest": []}
+    return {"messages": 0, "bytes": 0, "stages": {}, "oldest": []}
 
 
 def _vitals(consumer: Consumer | None) -> Vitals:

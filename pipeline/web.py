@@ -1,24 +1,23 @@
-"""The small web server of `--metrics_port`: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever starts it.
+"""The small web server of `--metrics_port`: the status page, `/metrics` for Prometheus, `/healthz` and `/readyz`.
 
 One address, bound to this machine unless the user says otherwise; it reads, and nothing here changes the job.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from pipeline.health import wrong_with_life, wrong_with_work
-from pipeline.prometheus import metrics_text
+from pipeline.history import History
+from pipeline.hosts import is_meant
+from pipeline.pages import pages_of, text
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.aggregates import View
     from pipeline.options import Settings
+    from pipeline.pages import Answer, Page
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +36,6 @@ Look = Callable[[], "Sequence[View]"]
 """Answers the pipelines as they are now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back."""
-
-    status: HTTPStatus
-    content_type: str
-    body: bytes
-
-
-Page = Callable[["Sequence[View]", str], Answer]
-"""Makes an answer of the pipelines and the request's `Accept`."""
-
-
 class Web:
     """Serves what `look` answers, in threads of its own, until it is closed."""
 
@@ -56,10 +43,12 @@ class Web:
         """Raises `UserError` if the address cannot be used."""
         host, port = settings.run.metrics_address, settings.run.metrics_port
         self._server = _listening(host, port)
-        self._server.pages = _pages(settings)
+        self._server.address = host
+        self._server.history = History()
+        self._server.pages = pages_of(settings, self._server.history)
         self._server.look = look
         threading.Thread(target=self._server.serve_forever, name="web", daemon=True).start()
-        log.info("metrics are at %s/metrics", self.url)
+        log.info("the status page is at %s/, metrics at %s/metrics", self.url, self.url)
 
     @property
     def url(self) -> str:
@@ -81,41 +70,24 @@ class Web:
         self.close()
 
 
-def _pages(settings: Settings) -> Mapping[str, Page]:
-    def metrics(views: Sequence[View], accept: str) -> Answer:
-        body, content_type = metrics_text(views, accept)
-        return Answer(HTTPStatus.OK, content_type, body)
-
-    def alive(views: Sequence[View], accept: str) -> Answer:
-        return _health(wrong_with_life(views), accept)
-
-    def ready(views: Sequence[View], accept: str) -> Answer:
-        return _health(wrong_with_work(views, wait_time_s=settings.receive.wait_time_s), accept)
-
-    return {"/metrics": metrics, "/healthz": alive, "/readyz": ready}
-
-
-def _health(faults: list[str], accept: str) -> Answer:
-    """Say it as text, or as JSON if that is asked for."""
-    status = HTTPStatus.SERVICE_UNAVAILABLE if faults else HTTPStatus.OK
-    if "application/json" in accept:
-        body = json.dumps({"status": "failing" if faults else "ok", "faults": faults}) + "\n"
-        return Answer(status, "application/json", body.encode())
-    return _text(status, "\n".join(faults) or "ok")
-
-
-def _text(status: HTTPStatus, text: str) -> Answer:
-    return Answer(status, "text/plain; charset=utf-8", f"{text}\n".encode(errors="backslashreplace"))
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     pages: Mapping[str, Page]
     look: Look
+    history: History
+    address: str
+    """As the user says it."""
 
     def server_bind(self) -> None:
         """Without http.server's question to the DNS about the host's name, which may take long."""
         TCPServer.server_bind(self)
+
+    def service_actions(self) -> None:
+        """Remember how it is now, twice a second at most; `serve_forever` calls this."""
+        try:
+            self.history.sample(self.look)
+        except Exception:  # without it the server would end
+            log.exception("what happens now cannot be remembered")
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - its signature
         """A client that went away, mostly; ours are answered with 500."""
@@ -140,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.body)
@@ -148,14 +122,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def _answer(self) -> Answer:
+        host, (bound_to, port) = self.headers.get("Host"), self.server.server_address[:2]
+        if not is_meant(host, bound_to=str(bound_to), address=self.server.address):
+            return text(HTTPStatus.MISDIRECTED_REQUEST, f"Host is {host}; this is http://localhost:{port!s}")
         page = self.server.pages.get(self.path.partition("?")[0])
         if page is None:
-            return _text(HTTPStatus.NOT_FOUND, f"there are {', '.join(self.server.pages)}")
+            return text(HTTPStatus.NOT_FOUND, f"there are {', '.join(self.server.pages)}")
         try:
             return page(self.server.look(), self.headers.get("Accept", ""))
         except Exception:
             log.exception("%s cannot be shown", self.path)
-            return _text(HTTPStatus.INTERNAL_SERVER_ERROR, "the log says why")
+            return text(HTTPStatus.INTERNAL_SERVER_ERROR, "the log says why")
 
 
 def _listening(host: str, port: int) -> _Server:

@@ -45,7 +45,7 @@ def a_snapshot(
     return {
         "at": 1_700_000_000.0,
         "tally": tally or a_tally(),
-        "in_flight": {"messages": held, "bytes": held_bytes, "oldest": []},
+        "in_flight": {"messages": held, "bytes": held_bytes, "stages": {}, "oldest": []},
         "outage": outage or {},
         "queue": queue,
         "vitals": {**usual, **vitals},  # type: ignore[typeddict-item]

@@ -25,7 +25,7 @@ from transforms.queues import Receipt
 from transforms.records import Door
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from transforms.event_tallies import Tally
@@ -104,6 +104,8 @@ class InFlight(TypedDict):
     messages: int
     bytes: int
     """Of all their objects, as notified."""
+    stages: dict[str, int]
+    """How many are at each stage, named as in `OpenMessage`."""
     oldest: list[OpenMessage]
     """The first `OLDEST_TOLD`."""
 
@@ -331,6 +333,7 @@ class LeaseBook:
             held = InFlight(
                 messages=len(self._leases) + len(self._superseded),
                 bytes=self._bytes_open,
+                stages=_counted(self._leases.values()),
                 oldest=[_told(lease, now) for lease in islice(self._leases.values(), OLDEST_TOLD)],
             )
             return EVENTS.tally(), held
@@ -363,6 +366,11 @@ class LeaseBook:
             self._bytes_in_hand -= lease.size
         lease.stage = Stage.LEAVING
         lease.left_at = self.clock()
+
+
+def _counted(leases: Iterable[Lease]) -> dict[str, int]:
+    counts = Counter(lease.stage for lease in leases)
+    return {stage.name.lower(): count for stage, count in counts.items()}
 
 
 def _told(lease: Lease, now: float) -> OpenMessage:

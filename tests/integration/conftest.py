@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import uuid
 from typing import TYPE_CHECKING
 
@@ -105,3 +106,11 @@ def pool(tmp_path: Path) -> Iterator[tuple[Command, int]]:
     started, port = a_pool(tmp_path)
     with started:
         yield started, port
+
+
+@pytest.fixture
+def port() -> int:
+    """Find one that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free: int = taken.getsockname()[1]
+    return free

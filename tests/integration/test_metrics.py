@@ -40,14 +40,6 @@ def until_told(content):
 """
 
 
-@pytest.fixture
-def port() -> int:
-    """Find one that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        free: int = taken.getsockname()[1]
-    return free
-
-
 def _ask(port: int, path: str) -> tuple[int, str]:
     """Answer status and body; 0 while nobody listens."""
     try:

@@ -60,7 +60,7 @@ def test_a_process_that_begins_says_so_and_nothing_else() -> None:
     snapshot = _snapshot()
 
     assert {"received": 2} == snapshot["tally"]["counts"]
-    assert {"messages": 0, "bytes": 0, "oldest": []} == snapshot["in_flight"]
+    assert {"messages": 0, "bytes": 0, "stages": {}, "oldest": []} == snapshot["in_flight"]
     assert [None] * 4 == [
         snapshot["vitals"][name] for name in ("flow_idle_s", "in_function_s", "answered_s", "trouble")
     ]
@@ -87,6 +87,7 @@ def test_what_is_in_flight_is_told_with_the_oldest(consumer: Consumer) -> None:
         "attempt": 2,
     } == in_flight["oldest"][0]
     assert "buffered" == in_flight["oldest"][1]["stage"]
+    assert {"in_hand": 1, "buffered": 6} == in_flight["stages"]
     consumer.settle(first.delivery, 0, Door.STORED, kind="stored", bucket=None)
     assert "leaving" == _snapshot()["in_flight"]["oldest"][0]["stage"]
 

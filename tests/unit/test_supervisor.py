@@ -296,7 +296,8 @@ EVENTS.received(10)
 for _ in range(4):
     EVENTS.settled(Door.STORED, "stored")
 def say(held):
-    worker.tell(take_snapshot(lambda: None) | {"in_flight": {"messages": held, "bytes": 0, "oldest": ["x" * size]}})
+    in_flight = {"messages": held, "bytes": 0, "stages": {}, "oldest": ["x" * size]}
+    worker.tell(take_snapshot(lambda: None) | {"in_flight": in_flight})
 """
 
 

@@ -22,7 +22,7 @@ from transforms.failures import UserError
 from transforms.settings import ReceiveSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pipeline.aggregates import View
 
@@ -37,6 +37,15 @@ class _Site:
     def __init__(self) -> None:
         self.views: list[View] = [a_view(a_snapshot())]
         self.web = Web(SETTINGS, lambda: self.views)
+
+    def headers(self, path: str) -> Mapping[str, str]:
+        """Answer the headers of an answer."""
+        connection = http.client.HTTPConnection(self.web.url.removeprefix("http://"), timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", path)
+            return dict(connection.getresponse().headers)
+        finally:
+            connection.close()
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str, str]:
         """Answer status, content type and body."""
@@ -103,7 +112,7 @@ def test_a_head_has_the_status_and_no_body(site: _Site) -> None:
 
 def test_another_path_says_what_there_is(site: _Site) -> None:
     """And another method is none."""
-    assert (404, "there are /metrics, /healthz, /readyz\n") == site.ask("/elsewhere")[::2]
+    assert (404, "there are /, /status.json, /metrics, /healthz, /readyz\n") == site.ask("/elsewhere")[::2]
     assert 501 == site.ask("/metrics", "POST")[0]
 
 
@@ -114,7 +123,46 @@ def test_an_error_of_ours_is_told_in_the_log_and_ends_nothing(site: _Site, caplo
     site.views = views
 
     assert [500, 200] == [failed[0], site.ask("/metrics")[0]]
-    assert ["/metrics cannot be shown"] == [r.message for r in caplog.records if r.levelno == logging.ERROR]
+    assert "/metrics cannot be shown" in [r.message for r in caplog.records if r.levelno == logging.ERROR]
+
+
+def test_what_cannot_be_remembered_is_told_in_the_log_and_ends_nothing(
+    site: _Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server goes on."""
+    site.views = [None]  # type: ignore[list-item]
+    site.web._server.history._due_at = 0.0
+    site.web._server.service_actions()
+
+    assert "what happens now cannot be remembered" in caplog.messages
+    assert 404 == site.ask("/elsewhere")[0]
+
+
+def test_the_page_is_sent_with_its_policy(site: _Site) -> None:
+    """And is stored nowhere."""
+    headers = site.headers("/")
+
+    assert "text/html; charset=utf-8" == headers["Content-Type"]
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'sha256-")
+    assert ("no-store", "nosniff") == (headers["Cache-Control"], headers["X-Content-Type-Options"])
+
+
+def test_the_status_is_json(site: _Site) -> None:
+    """It is what the page shows; scripts may read it, too."""
+    status, content_type, body = site.ask("/status.json")
+
+    assert (200, "application/json") == (status, content_type)
+    assert ("waiting", [1]) == (json.loads(body)["condition"], [p["number"] for p in json.loads(body)["pipelines"]])
+
+
+@pytest.mark.parametrize("path", ["/", "/status.json", "/metrics", "/readyz"])
+def test_a_page_that_calls_this_machine_by_its_own_name_is_refused(site: _Site, path: str) -> None:
+    """DNS rebinding; the user's browser would read it for somebody else."""
+    port = site.web._server.server_address[1]
+    status, _, body = site.ask(path, Host=f"evil.example:{port}")
+
+    assert (421, f"Host is evil.example:{port}; this is http://localhost:{port}\n") == (status, body)
+    assert 200 == site.ask(path, Host=f"localhost:{port}")[0]
 
 
 def test_a_client_that_sends_no_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
