@@ -73,7 +73,7 @@ def _run_job(argv: Sequence[str]) -> int:
 
 def _served(settings: Settings, look: Callable[[], Sequence[View]]) -> AbstractContextManager[object]:
     """Serve the pipelines' metrics meanwhile, if that is asked for; imported only then. Raises `UserError`."""
-    return import_module("pipeline.web").Web(settings, look) if settings.run.metrics_port else nullcontext()
+    return import_module("pipeline.web.server").Web(settings, look) if settings.run.metrics_port else nullcontext()
 
 
 if __name__ == "__main__":

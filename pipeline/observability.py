@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.aggregates import Aggregate
 from pipeline.backlog import Backlog
 from pipeline.snapshots import Snapshot, take_snapshot
-from pipeline.web import Web
+from pipeline.web.server import Web
 from transforms.failures import UserError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.aggregates import Aggregate
-from pipeline.figures import Figures, figures_of
-from pipeline.history import Lately
 from pipeline.options import Settings
+from pipeline.web.figures import Figures, figures_of
+from pipeline.web.history import Lately
 from tests.builders import QUEUE_URL, an_object_ref
 from tests.views import a_snapshot, a_tally, a_view
 from transforms.failures import TooLargeError

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import quote
 
-from pipeline.figures import Figures, figures_of
-from pipeline.health import OUTAGES, wrong_with_life, wrong_with_work
 from pipeline.snapshots import AREAS
+from pipeline.web.figures import Figures, figures_of
+from pipeline.web.health import OUTAGES, wrong_with_life, wrong_with_work
 from transforms.failures import OUTSIDE_KINDS
 from transforms.outages import area_of
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from pipeline.aggregates import View
     from pipeline.backlog import QueueState
-    from pipeline.history import History
     from pipeline.options import Settings
+    from pipeline.web.history import History
 
 FAILURES_TOLD = 20
 OLDEST_TOLD = 10

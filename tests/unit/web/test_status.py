@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.aggregates import Aggregate
-from pipeline.history import History
 from pipeline.options import Settings
-from pipeline.status import Status, status_of
+from pipeline.web.history import History
+from pipeline.web.status import Status, status_of
 from tests.builders import QUEUE_URL, a_delivery, an_object_ref
 from tests.views import a_snapshot, a_tally, a_view
 from transforms.failures import FailureKind

@@ -15,9 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from pipeline.history import History
-from pipeline.hosts import is_meant
-from pipeline.pages import pages_of, text
+from pipeline.web.history import History
+from pipeline.web.hosts import is_meant
+from pipeline.web.pages import pages_of, text
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.aggregates import View
     from pipeline.options import Settings
-    from pipeline.pages import Answer, Page
+    from pipeline.web.pages import Answer, Page
 
 log = logging.getLogger(__name__)
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from pipeline.health import wrong_with_life, wrong_with_work
-from pipeline.prometheus import metrics_text
-from pipeline.status import status_of
-from pipeline.status_page import status_page
+from pipeline.web.health import wrong_with_life, wrong_with_work
+from pipeline.web.prometheus import metrics_text
+from pipeline.web.status import status_of
+from pipeline.web.status_page import status_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.aggregates import View
-    from pipeline.history import History
     from pipeline.options import Settings
+    from pipeline.web.history import History
 
 
 @dataclass(frozen=True, slots=True)

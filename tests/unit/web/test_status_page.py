@@ -6,11 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
-from pipeline.figures import EVENTS
-from pipeline.status_page import status_page
+from pipeline.web.figures import EVENTS
+from pipeline.web.status_page import status_page
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "pipeline/status.html").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "pipeline/web/status.html").read_text(encoding="utf-8")
 
 
 def test_the_page_is_whole_and_asks_nobody_else() -> None:
@@ -42,7 +42,7 @@ def test_the_page_comes_with_the_package() -> None:
     """Or an installed job would have none."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-    assert "status.html" in settings["tool"]["setuptools"]["package-data"]["pipeline"]
+    assert "web/status.html" in settings["tool"]["setuptools"]["package-data"]["pipeline"]
 
 
 def test_every_arrow_of_the_flow_is_a_figure() -> None:

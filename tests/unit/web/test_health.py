@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.health import wrong_with_life, wrong_with_work
+from pipeline.web.health import wrong_with_life, wrong_with_work
 from tests.views import a_snapshot, a_view
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.prometheus import metrics_text
+from pipeline.web.prometheus import metrics_text
 from tests.builders import a_delivery, an_object_ref
 from tests.views import a_snapshot, a_tally, a_view
 from transforms.failures import FailureKind

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import web
 from pipeline.options import RunSettings, Settings
-from pipeline.web import Web
+from pipeline.web import server
+from pipeline.web.server import Web
 from tests.builders import QUEUE_URL
 from tests.views import a_snapshot, a_view
 from transforms.failures import UserError
@@ -167,7 +167,7 @@ def test_a_page_that_calls_this_machine_by_its_own_name_is_refused(site: _Site, 
 
 def test_a_client_that_sends_no_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or anybody could fill the process with threads."""
-    monkeypatch.setattr(web._Handler, "timeout", 0.01)
+    monkeypatch.setattr(server._Handler, "timeout", 0.01)
     site = _Site()
     with site.web, socket.create_connection(site.web._server.server_address[:2], TIMEOUT_S) as client:
         assert b"" == client.recv(1)
@@ -214,6 +214,6 @@ def test_a_port_in_use_is_refused_with_both_values_and_what_to_do() -> None:
 
 def test_a_supervisor_serves_without_beam() -> None:
     """It lives long, and stays small."""
-    asks = "import sys; import pipeline.supervisor, pipeline.web; sys.exit('apache_beam' in sys.modules)"
+    asks = "import sys; import pipeline.supervisor, pipeline.web.server; sys.exit('apache_beam' in sys.modules)"
 
     assert 0 == subprocess.run([sys.executable, "-c", asks], check=False, timeout=TIMEOUT_S).returncode

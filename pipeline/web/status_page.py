@@ -22,7 +22,7 @@ def status_page() -> tuple[bytes, Mapping[str, str]]:
     Its policy names the digest of what stands inline, so that a mistake in the page's own escaping would still run
     nothing; it asks only this server, and no other page may frame it.
     """
-    page = files("pipeline").joinpath("status.html").read_text(encoding="utf-8")
+    page = files("pipeline.web").joinpath("status.html").read_text(encoding="utf-8")
     digests = {kind: _digest(text) for kind, text in _INLINE.findall(page)}
     policy = {
         "default-src": "'none'",

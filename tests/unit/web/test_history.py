@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.aggregates import Aggregate
-from pipeline.history import SAMPLE_EVERY_S, SAMPLES_TOLD, History, Lately
+from pipeline.web.history import SAMPLE_EVERY_S, SAMPLES_TOLD, History, Lately
 from tests.fakes import FakeClock
 from tests.views import a_snapshot
 from transforms.events import EventLog

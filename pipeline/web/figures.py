@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.aggregates import View
-    from pipeline.history import Lately
     from pipeline.options import Settings
+    from pipeline.web.history import Lately
     from transforms.histograms import Observed
 
 EVENTS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.hosts import is_meant
+from pipeline.web.hosts import is_meant
 
 
 @pytest.mark.parametrize(
