@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from pipeline.options import Settings
 
 COMMANDS = {
-    "check": "pipeline.check",
+    "check": "pipeline.check.command",
     "redrive": "pipeline.redrive",
     "dead_letters": "pipeline.list_dead_letters",
     "record": "pipeline.record",
@@ -73,7 +73,7 @@ def _run_job(argv: Sequence[str]) -> int:
 
 def _served(settings: Settings, look: Callable[[], Sequence[View]]) -> AbstractContextManager[object]:
     """Serve the pipelines' metrics meanwhile, if that is asked for; imported only then. Raises `UserError`."""
-    return import_module("pipeline.web").Web(settings, look) if settings.run.metrics_port else nullcontext()
+    return import_module("pipeline.web.server").Web(settings, look) if settings.run.metrics_port else nullcontext()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import progress, runners, start_up
 from pipeline.outside import Outside
-from pipeline.ways import Listed
+from pipeline.progress_meters import Listed
 from transforms import process_wide
 from transforms.events import EVENTS
 from transforms.failures import FinishedKind, QueueError, UserError, WriteFailedError

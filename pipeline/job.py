@@ -11,12 +11,12 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import last_moment, one_core, progress, runners, signals, start_up
+from pipeline import drain_timeout, one_core, progress, runners, signals, start_up
 from pipeline.backfill_options import with_share
 from pipeline.flow import build
-from pipeline.observing import observed
+from pipeline.observability import observed
 from pipeline.outside import Outside
-from pipeline.ways import way_of
+from pipeline.progress_meters import meter_of
 from transforms import process_wide
 from transforms.consumers import GAVE_UP
 from transforms.events import DOORS, EVENTS
@@ -52,7 +52,7 @@ def run(
     if plan.workers_here:
         signals.install(STOP)
         drain_timeout_s, strict = plan.settings.leases.drain_timeout_s, plan.settings.run.strict
-        last_moment.watch(STOP, drain_timeout_s=drain_timeout_s, ended=ended, worker=worker, strict=strict)
+        drain_timeout.watch(STOP, drain_timeout_s=drain_timeout_s, ended=ended, worker=worker, strict=strict)
         if not plan.settings.run.all_cores:
             one_core.keep(worker.number if worker else 0, ended)
     with observed(plan.settings, outside, worker, workers_here=plan.workers_here):
@@ -65,9 +65,9 @@ def _run_to_the_end(plan: Plan, outside: Outside, worker: Worker | None, ended: 
     log.info("started: %s", _described(plan.settings))
     pipelines = worker.pipelines if worker else 1
     # Elsewhere the counters are not this process's.
-    way = way_of(plan.settings, outside.queue, ended, pipelines=pipelines) if plan.workers_here else None
+    meter = meter_of(plan.settings, outside.queue, ended, pipelines=pipelines) if plan.workers_here else None
     try:
-        with progress.shown(way, log_format=plan.settings.run.log_format, alone=pipelines == 1):
+        with progress.shown(meter, log_format=plan.settings.run.log_format, alone=pipelines == 1):
             return _run(plan, outside)
     except KeyboardInterrupt:  # only where signals are not ours: the workers are elsewhere
         if plan.job_here:

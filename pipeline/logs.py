@@ -13,7 +13,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from transforms.raised import traceback_text
+from transforms.error_text import traceback_text
 
 if TYPE_CHECKING:
     from types import TracebackType

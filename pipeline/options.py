@@ -1,6 +1,7 @@
 """What the user said becomes `Settings`: checked as a whole, grouped by step, frozen. Nothing here imports Beam.
 
 Start at `option_table.py`: each option, its default, its bounds and why. The rules between several options are here.
+Over 150 lines because every such rule stands here, in the order in which they are asked.
 """
 
 from __future__ import annotations

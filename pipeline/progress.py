@@ -17,7 +17,7 @@ from transforms.events import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pipeline.ways import Way
+    from pipeline.progress_meters import Meter
 
 log = logging.getLogger(__name__)
 
@@ -60,15 +60,15 @@ class Progress:
 class Pace:
     """Looks at the counters now and then, and knows the rate between looks."""
 
-    def __init__(self, way: Way, clock: Callable[[], float] = time.monotonic) -> None:
-        """`way` says what is done, and of how much."""
-        self._way = way
+    def __init__(self, meter: Meter, clock: Callable[[], float] = time.monotonic) -> None:
+        """`meter` says what is done, and of how much."""
+        self._meter = meter
         self._clock = clock
         self._looks: deque[tuple[float, int]] = deque([(clock(), 0)])
 
     def look(self) -> Progress:
         """Answer how far it is now."""
-        now, at = self._way.now(EVENTS.counts()), self._clock()
+        now, at = self._meter.now(EVENTS.counts()), self._clock()
         self._looks.append((at, now.done))
         while len(self._looks) > 2 and self._looks[1][0] <= at - WINDOW_S:  # noqa: PLR2004 - one to begin, one to end
             self._looks.popleft()
@@ -77,18 +77,18 @@ class Pace:
 
 
 @contextmanager
-def shown(way: Way | None, *, log_format: str, alone: bool = True) -> Iterator[None]:
-    """Show how far it is for as long as the `with` lasts, and tell at its end what `way` sums up; nothing without one.
+def shown(meter: Meter | None, *, log_format: str, alone: bool = True) -> Iterator[None]:
+    """Show how far it is for as long as the `with` lasts, and tell at its end what `meter` sums up; else nothing.
 
     Not `alone`: several processes would write over each other's bars, so they write lines.
     """
-    if way is None:
+    if meter is None:
         yield
         return
-    pace, ended = Pace(way), threading.Event()
+    pace, ended = Pace(meter), threading.Event()
     watched = _is_watched() and log_format == "text" and alone
     teller = threading.Thread(
-        target=_draw if watched else _tell, args=(way.name, pace, ended), name="progress", daemon=True
+        target=_draw if watched else _tell, args=(meter.name, pace, ended), name="progress", daemon=True
     )
     teller.start()
     try:
@@ -96,9 +96,9 @@ def shown(way: Way | None, *, log_format: str, alone: bool = True) -> Iterator[N
     finally:
         ended.set()
         teller.join()
-        summary = way.summary(EVENTS.counts())
+        summary = meter.summary(EVENTS.counts())
         if summary:
-            log.info("%s: %s", way.name, summary)
+            log.info("%s: %s", meter.name, summary)
 
 
 def _is_watched() -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import dataflow, prism
-from pipeline.option_sources import closest, unknown
-from pipeline.option_table import IN_PROCESS, OPTIONS
+from pipeline.beam_arguments import read_beam
+from pipeline.option_table import IN_PROCESS
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ PORTABLE = {"FlinkRunner", "PortableRunner", "SparkRunner"}
 EMBEDDED = "embed"
 """The `--job_endpoint` of Beam's own job server, in this process: the way of a cluster without one."""
 
-_OURS = [option.flag for option in OPTIONS]
-_OF_JOB_SERVERS = ("checkpointing_interval", "max_bundle_time_mills", "shutdown_sources_after_idle_ms")
-"""Options that Beam learns from the job server, and this module looks at."""
 _FLINK_LOCAL = {"[local]", "[auto]"}
 _SPARK_LOCAL = re.compile(r"local(\[.+\])?")
 
@@ -48,7 +45,7 @@ class Plan:
 def plan(settings: Settings, beam_args: Sequence[str]) -> Plan:
     """Decide how to run. Raises `UserError`: unknown arguments, or something this runner cannot do."""
     runner = settings.run.runner
-    beam = _read(beam_args, passes_on=runner in PORTABLE)
+    beam = read_beam(beam_args, passes_on=runner in PORTABLE)
     if runner in IN_PROCESS:
         return _in_process(settings, beam, beam_args)
     if runner == "PrismRunner":
@@ -157,34 +154,3 @@ def _refuse_private_directories(settings: Settings) -> None:
                 f"{option} is {location}, a directory of whichever worker writes; use s3://…, or --shared_output if "
                 "all workers see the same directory"
             )
-
-
-class _Parser(_BeamArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message.removeprefix('argument ')}; it is an option of Beam")
-
-
-def _read(beam_args: Sequence[str], *, passes_on: bool) -> Namespace:
-    """Answer what Beam knows; refuse what nobody knows, unless the runner `passes_on` to a job server that may."""
-    parser = _Parser(allow_abbrev=False, add_help=False)
-    for options in {str(options): options for options in PipelineOptions.__subclasses__()}.values():
-        options._add_argparse_args(parser)  # noqa: SLF001 - how Beam's own parser does it; it only warns
-    if passes_on:
-        for name in _OF_JOB_SERVERS:
-            parser.add_argument(f"--{name}", type=int)
-    beam: Namespace
-    beam, rest = parser.parse_known_args(list(beam_args))
-    if rest and passes_on:
-        _refuse_misspelt(rest)
-    elif rest:
-        name = rest[0].partition("=")[0]
-        raise unknown(name, closest(name, [*_OURS, *(f"--{known}" for known in vars(beam))]))
-    return beam
-
-
-def _refuse_misspelt(arguments: Sequence[str]) -> None:
-    for argument in arguments:
-        name = argument.partition("=")[0]
-        meant = closest(name, _OURS, cutoff=0.85)
-        if meant:
-            raise unknown(name, meant)

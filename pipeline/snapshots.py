@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.backlog import QueueState
+    from transforms.event_tallies import Tally
     from transforms.leases import InFlight
-    from transforms.tallies import Tally
 
 AREAS = {SOURCE: "source", OUTPUT: "output"}
 """Classes of work of the outage guard, as metrics name them."""

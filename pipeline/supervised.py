@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
-from pipeline.accounts import Account
+from pipeline.aggregates import Aggregate
 from pipeline.worker import VARIABLE, Worker
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Supervised:
         """When to start it, or to start it again."""
         self.is_new = True
         self.reports = -1
-        self.account = Account(number)
+        self.aggregate = Aggregate(number)
         """What it said of itself, for whoever looks on."""
         self.has_started = False
         """It said that nothing refuses the job; before that it holds nothing."""
@@ -62,7 +62,7 @@ class Supervised:
             os.close(report)
         self._heard, self._last_counts, self.has_started = b"", None, False
         self.due_at, self.is_new = None, False
-        self.account.becomes("starting")
+        self.aggregate.becomes("starting")
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -76,7 +76,7 @@ class Supervised:
         if code is not None:
             self._process = None
             os.close(self.reports)
-            self.account.end(self._last_counts)
+            self.aggregate.end(self._last_counts)
         return code
 
     def counts(self) -> Counter[str]:
@@ -86,7 +86,7 @@ class Supervised:
     def crashed(self) -> float | None:
         """Count a crash; answer after how many seconds it starts again, or None: it is given up."""
         now = time.monotonic()
-        self.account.crash()
+        self.aggregate.crash()
         self._crashes.append(now)
         while self._crashes[0] < now - PERIOD_S:
             self._crashes.popleft()
@@ -113,9 +113,9 @@ class Supervised:
     def _take_in(self, word: dict[str, Any]) -> None:
         if "started" in word:
             self.has_started = True
-            self.account.becomes("running")
+            self.aggregate.becomes("running")
         if "snapshot" in word:
-            self.account.hear(word["snapshot"])
+            self.aggregate.hear(word["snapshot"])
         self._last_counts = word.get("counts", self._last_counts)
 
 

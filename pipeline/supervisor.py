@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from pipeline.signals import ASKING, read_signals
 from pipeline.supervised import PERIOD_S, RESTARTS, Supervised, described
 from transforms.events import EventLog
-from transforms.hangs import HUNG_EXIT_CODE
+from transforms.processing_timeout import HUNG_EXIT_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Supervisor:
 
     def look(self) -> list[View]:
         """Answer every pipeline as it is now; from any thread."""
-        return [pipeline.account.view() for pipeline in self._pipelines]
+        return [pipeline.aggregate.view() for pipeline in self._pipelines]
 
     def run(self) -> int:
         """Answer the exit code."""

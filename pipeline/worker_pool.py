@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pipeline.logs import configure
 from pipeline.option_help import About
 from pipeline.option_kinds import INTEGER, TEXT, Bounds, Option
-from pipeline.option_sources import closest, read_sources, unknown
+from pipeline.option_sources import read_command
 from pipeline.option_table import BY_NAME
 from pipeline.signals import ASKING, read_signals
 
@@ -98,8 +98,4 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _parse(argv: Sequence[str], environ: Mapping[str, str]) -> PoolOptions:
     options = [OWN.get(name) or BY_NAME[name] for name in PoolOptions.__dataclass_fields__]
-    said, rest = read_sources(argv, environ, options, WORKER_POOL)
-    for argument in rest:
-        name = argument.partition("=")[0]
-        raise unknown(name, closest(name, [option.flag for option in options]))
-    return PoolOptions(**{name: one.value for name, one in said.items()})
+    return PoolOptions(**read_command(argv, environ, options, WORKER_POOL))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipeline.check_account import RefusedError, Stored
-from pipeline.check_subject import Subject
+from pipeline.check.account import RefusedError, Stored
+from pipeline.check.subject import Subject
 from pipeline.options import Settings
 from pipeline.outside import Outside
 from tests.fake_objects import FakeObjects
@@ -42,6 +42,11 @@ STATEMENT: Mapping[str, Any] = {
     },
 }
 TOLD: Mapping[str, Any] = {"QueueConfigurations": [{"Id": "1", "QueueArn": ARN, "Events": ["s3:ObjectCreated:*"]}]}
+TOPIC = f"arn:aws:sns:{REGION}:999999999999:uploads"
+BY_TOPIC: Mapping[str, Any] = {"TopicConfigurations": [{"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}]}
+BY_EVENTS: Mapping[str, Any] = {"EventBridgeConfiguration": {}}
+"""What the bucket may tell instead of the queue."""
+SHOW_POLICY = f"aws sqs get-queue-attributes --queue-url {URL} --region {REGION} --attribute-names Policy"
 ATTRIBUTES: Mapping[str, str] = {
     "QueueArn": ARN,
     "ApproximateNumberOfMessages": "1234",
@@ -56,7 +61,7 @@ ATTRIBUTES: Mapping[str, str] = {
 
 @dataclass
 class FakeAccount:
-    """Implements `check_account.Account`; an error in the place of an answer is raised."""
+    """Implements `pipeline.check.account.Account`; an error in the place of an answer is raised."""
 
     arn: str | Exception = CALLER
     roles: dict[str, str | Exception] = field(default_factory=dict)
@@ -125,6 +130,11 @@ def a_subject(
         dead_letters=ProcessWide(lambda: dead_letters or FakeStore()),
     )
     return Subject(settings, outside, account or FakeAccount(), bucket=bucket, sample=sample)
+
+
+def told_otherwise(told: Mapping[str, Any], **more: Any) -> Subject:  # noqa: ANN401 - of many kinds
+    """Build one whose bucket tells this, in the place of the queue."""
+    return a_subject(account=FakeAccount(told=told), **more)
 
 
 def with_receive(**changes: Any) -> Settings:  # noqa: ANN401 - of many kinds

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TIMEOUT_S = 30.0
+END_S = 120.0
 
 
 class Command:
@@ -115,6 +116,22 @@ class Command:
                 with self._changed:
                     self._lines.append(line.rstrip("\n"))
                     self._changed.notify_all()
+
+
+def finished(
+    *options: str, cwd: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, where a test wants its standard output apart from its log, and judges the exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *options],
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=END_S,
+        check=False,
+    )
 
 
 def until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:

@@ -1,4 +1,4 @@
-"""The commands of a page, run in bash as a reader types them, with the AWS CLI pointed at the stand-in."""
+"""Programs as somebody at a terminal runs them; the commands of a page with the AWS CLI pointed at the stand-in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 POINT_THE_CLI_AT_THE_STAND_IN = """
 set -euo pipefail
@@ -29,15 +33,27 @@ def run(commands: str, directory: Path, endpoint: str) -> None:
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
-    done = subprocess.run(
-        ["bash", "-c", POINT_THE_CLI_AT_THE_STAND_IN + commands],  # noqa: S607 - whichever bash the reader has
-        cwd=directory,
-        env=others | ours,
+    bash = ["bash", "-c", POINT_THE_CLI_AT_THE_STAND_IN + commands]  # whichever the reader has
+    done = run_program(bash, cwd=directory, environment=others | ours)
+    assert 0 == done.returncode, done.stdout
+
+
+def run_program(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; its `stdout` is what a terminal would show, both streams in one."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=timeout_s,
         check=False,
     )
-    assert 0 == done.returncode, done.stdout

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.accounts import Account, View
+from pipeline.aggregates import Aggregate, View
 from tests.fakes import FakeClock
 from transforms.events import EventLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.accounts import State
+    from pipeline.aggregates import State
     from pipeline.backlog import QueueState
     from pipeline.snapshots import Snapshot, Vitals
-    from transforms.tallies import Tally
+    from transforms.event_tallies import Tally
 
 
 def a_tally(do: Callable[[EventLog], object] = lambda _: None) -> Tally:
@@ -57,12 +57,12 @@ def a_view(
 ) -> View:
     """Look at a pipeline that said so `ago_s` seconds ago, and has been in its state for as long."""
     clock = FakeClock()
-    account = Account(number, clock=clock)
+    aggregate = Aggregate(number, clock=clock)
     for _ in range(crashes):
-        account.crash()
-    account.becomes("ended")
-    account.becomes(state)
+        aggregate.crash()
+    aggregate.becomes("ended")
+    aggregate.becomes(state)
     if snapshot:
-        account.hear(snapshot)
+        aggregate.hear(snapshot)
     clock.advance(ago_s)
-    return account.view()
+    return aggregate.view()

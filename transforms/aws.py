@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError
 
 from transforms.failures import UserError
 from transforms.roles import session_as
-from transforms.untold import told
+from transforms.sanitized import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

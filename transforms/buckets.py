@@ -20,7 +20,7 @@ from obstore.store import S3Store
 
 from transforms import aws
 from transforms.failures import UserError
-from transforms.untold import told
+from transforms.sanitized import told
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig

@@ -5,7 +5,8 @@ ten objects wants to see each: so the first `LINES_A_SECOND` events of a kind in
 the others only at DEBUG, and their number in one INFO line. Counters and their balance are exact.
 
 Every object passes here several times: one lock, a few additions, and nothing that only a scrape needs
-(`metric_table.py` knows what the counters are called outside).
+(`metric_table.py` knows what the counters are called outside). Over 150 lines because every key event is a method here,
+with its counters, its line and its durations: whoever adds one sees how the others are told.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
+from transforms.event_tallies import FAILURES_KEPT, recent_failure
 from transforms.histograms import Histogram
-from transforms.lately import LargestLately
 from transforms.metric_table import BY_SOURCE
+from transforms.recent_maximum import RecentMaximum
 from transforms.records import Door
-from transforms.tallies import FAILURES_KEPT, recent_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from transforms.event_tallies import RecentFailure, Tally
     from transforms.records import Delivery, Failure, Finished, ObjectRef
-    from transforms.tallies import RecentFailure, Tally
 
 log = logging.getLogger("sqs_pipeline")
 
@@ -46,7 +47,7 @@ class EventLog:
         self._window_ends_at = 0.0
         self._reported: Counter[str] = Counter()
         self._failures: deque[RecentFailure] = deque(maxlen=FAILURES_KEPT)
-        self._longest_wait = LargestLately(clock)
+        self._longest_wait = RecentMaximum(clock)
         self._histograms = {
             source: Histogram(metric.bounds) for source, metric in BY_SOURCE.items() if metric.type == "histogram"
         }

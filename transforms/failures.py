@@ -30,7 +30,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, ClassVar
 
-from transforms.raised import described, said
+from transforms.error_text import described, said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

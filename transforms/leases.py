@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from transforms.event_tallies import Tally
     from transforms.records import Delivery, ObjectRef
     from transforms.settings import LeaseSettings
-    from transforms.tallies import Tally
 
 OLDEST_TOLD = 5
 
@@ -115,7 +115,10 @@ class InFlight(TypedDict):
 
 
 class LeaseBook:
-    """Admission by count and by bytes, deadlines, and one settlement for each delivery."""
+    """Admission by count and by bytes, deadlines, and one settlement for each delivery.
+
+    Over 150 lines because one lock guards all of it: whatever asks or changes what is held does it here.
+    """
 
     def __init__(self, settings: LeaseSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` counts seconds."""

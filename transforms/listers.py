@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from transforms.backoff import Backoff
+from transforms.error_text import described
 from transforms.events import EVENTS
 from transforms.failures import QueueError, UserError
 from transforms.listings import Ask, KeyRange, Listed, advance
-from transforms.raised import described
 from transforms.s3_errors import BOTO3_ERRORS, explain
 from transforms.stopping import STOP
 
@@ -45,6 +45,8 @@ class Lister:
     No error ends it: it asks again with growing delays, and says once that there is trouble and once that it is over.
     If trouble lasts and nothing else is there, each `next` raises `QueueError` until it is over.
     After a stop there is never one more, and no end either: nobody shall take what was listed for everything.
+
+    Over 150 lines because the counts of pages, ranges and threads that wait for each other change under one lock.
     """
 
     def __init__(

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transforms.error_text import described
 from transforms.failures import UserError
-from transforms.raised import described
 
 if TYPE_CHECKING:
     from types import ModuleType

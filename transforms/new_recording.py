@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from transforms.downloads import Download
 from transforms.failures import ObjectGoneError, TooLargeError, UserError, WriteFailedError
 from transforms.object_files import object_paths
-from transforms.retelling import NotToldError
+from transforms.recorded_form import NotRecordableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,9 +53,9 @@ class _Copied:
         return cls((ref.bucket, ref.key, ref.version_id), path, size)
 
     def check_same(self, ref: ObjectRef) -> None:
-        """Raise `NotToldError` unless `ref` is the same object and version."""
+        """Raise `NotRecordableError` unless `ref` is the same object and version."""
         if self.source != (ref.bucket, ref.key, ref.version_id):
-            raise NotToldError(f"{ref.url}: its file in the recording holds another version, or another object")
+            raise NotRecordableError(f"{ref.url}: its file in the recording holds another version, or another object")
 
 
 class NewRecording:

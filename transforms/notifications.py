@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from transforms.envelopes import Contents, nothing_to_do, open_body
+from transforms.error_text import described, traceback_text
 from transforms.failures import BucketNotAllowedError, FinishedKind, UnreadableNotificationError
 from transforms.loading import load_callable
-from transforms.raised import described, traceback_text
 from transforms.records import Delivery, Failure, Finished, ObjectRef
 from transforms.untrusted import checked_ref, shown
 

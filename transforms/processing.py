@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from transforms.documents import result_document
+from transforms.error_text import described
 from transforms.events import EVENTS
 from transforms.failures import BadResultError, ProcessorError, RecordError, UserError, WriteFailedError
-from transforms.hangs import Watch
 from transforms.loading import load_callable
-from transforms.raised import described
+from transforms.processing_timeout import Watch
 from transforms.records import Failure, Result
 from transforms.rows import draw, spool_for
 from transforms.wall_clock import wall_clock

@@ -9,8 +9,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from transforms.error_text import class_name, traceback_text
 from transforms.failures import FailureKind, FinishedKind, InternalError, RecordError
-from transforms.raised import class_name, traceback_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

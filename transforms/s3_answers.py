@@ -13,7 +13,7 @@ from http import HTTPStatus
 from botocore.exceptions import ClientError
 from obstore.exceptions import BaseError
 
-from transforms.untold import without_secrets
+from transforms.sanitized import without_secrets
 
 OBSTORE_ERRORS = (BaseError, FileNotFoundError, ValueError)
 """What obstore raises: its own, the built-in one for 404, and the built-in one for a path that it refuses."""

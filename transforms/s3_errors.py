@@ -33,7 +33,7 @@ from transforms.failures import (
 )
 from transforms.records import one_line
 from transforms.s3_answers import answer_of
-from transforms.untold import told
+from transforms.sanitized import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

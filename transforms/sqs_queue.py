@@ -19,7 +19,7 @@ from transforms import aws, sqs_calls
 from transforms.failures import QueueError, UserError
 from transforms.queues import Message, Receipt, Refusal
 from transforms.records import one_line
-from transforms.untold import told, without_secrets
+from transforms.sanitized import told, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.command import Command, until
+from tests.command import Command, finished, until
 from tests.fake_listing import FakeListing
 from tests.integration.conftest import REGION
 from transforms import aws as transforms_aws
@@ -172,10 +172,8 @@ def test_what_fails_comes_again_and_what_never_succeeds_can_be_sent_to_a_queue(b
 
     assert "4 received = 1 stored + 0 ignored + 1 set aside + 2 returned" == _summary(job)
     queue = transforms_aws.client("sqs", REGION).create_queue(QueueName=bucket)["QueueUrl"]
-    sent = subprocess.run(
-        [sys.executable, "-m", "pipeline", "redrive", f"--queue_url={queue}"], cwd=here, check=True, capture_output=True
-    )
-    assert b"1 sent" in sent.stderr
+    sent = _run(here, "redrive", f"--queue_url={queue}")
+    assert sent.lines_with("1 sent")
     drain = _run(here, f"--queue_url={queue}", "--drain", "--idle_s=1")
     assert "1 received = 1 stored + 0 ignored + 0 set aside + 0 returned" == _summary(drain)
     assert ["late", "never"] == _results(here)
@@ -197,8 +195,7 @@ def test_a_dry_run_says_how_much_there_is_to_do(bucket: str, here: Path) -> None
     _put(bucket, ["a", "b", "c"])
     _run(here, f"--backfill=s3://{bucket}/a")
 
-    command = [sys.executable, "-m", "pipeline", f"--backfill=s3://{bucket}", "--dry_run", "--log_format=json"]
-    said = json.loads(subprocess.run(command, cwd=here, check=True, stdout=subprocess.PIPE).stdout)
+    said = json.loads(finished(f"--backfill=s3://{bucket}", "--dry_run", "--log_format=json", cwd=here).stdout)
 
     assert {"objects": 3, "bytes": 12} == said["listed"]
     assert {"objects": 1, "bytes": 4} == said["already_finished"]

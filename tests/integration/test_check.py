@@ -5,35 +5,25 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
-import sys
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.command import finished
 from tests.integration.conftest import REGION
+from tests.integration.jobs import Place
+from tests.shell import run
 from transforms import aws as transforms_aws
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 120
+    from pathlib import Path
 
 
 def _check(*options: str, directory: Path, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:
     """Run the command; answer its exit code, its output and what it logged."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "check", *options],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    done = finished("check", *options, cwd=directory, environment=environment)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -43,21 +33,6 @@ def _found(*options: str, directory: Path, environment: Mapping[str, str] | None
     report = json.loads(out)
     assert code == report["exit_code"]
     return code, {each["check"]: each for each in report["findings"] if each["level"] != "ok"}
-
-
-def _type(fix: str, directory: Path) -> None:
-    """Run a fix in bash; version 1 of the AWS CLI needs to be told where the stand-in is."""
-    pointed = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
-    done = subprocess.run(
-        ["bash", "-euc", pointed + fix],  # noqa: S607 - whichever bash the reader has
-        cwd=directory,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "AWS_PAGER": ""},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert 0 == done.returncode, f"{fix}\n{done.stderr}"
 
 
 @pytest.fixture
@@ -70,7 +45,7 @@ def queue_url(aws: str) -> str:
 
 
 def test_each_broken_part_names_its_fix_and_the_fixes_as_typed_mend_them_all(
-    bucket: str, queue_url: str, tmp_path: Path
+    bucket: str, queue_url: str, aws: str, tmp_path: Path
 ) -> None:
     """From nothing but a bucket and a queue to a job that would work; no message is received for it."""
     transforms_aws.client("s3", REGION).put_object(Bucket=bucket, Key="a.gz", Body=gzip.compress(b"one\n"))
@@ -80,7 +55,7 @@ def test_each_broken_part_names_its_fix_and_the_fixes_as_typed_mend_them_all(
     code, broken = _found(*options, directory=tmp_path)
     for each in broken.values():
         if each["check"] != "dead letters":  # the same bucket
-            _type(each["fix"], tmp_path)
+            run(each["fix"], tmp_path, aws)
     mended = _found(*options, directory=tmp_path)
 
     assert 2 == code
@@ -94,10 +69,7 @@ def test_each_broken_part_names_its_fix_and_the_fixes_as_typed_mend_them_all(
         "dead letters": "problem",
     } == {name: each["level"] for name, each in broken.items()}
     assert (0, {}) == mended
-    left = transforms_aws.client("sqs", REGION).get_queue_attributes(
-        QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    )["Attributes"]
-    assert "0" == left["ApproximateNumberOfMessagesNotVisible"]
+    assert 0 == Place(bucket, queue_url).left()[1]
     listed = transforms_aws.client("s3", REGION).list_objects_v2(Bucket=results)
     assert [] == listed.get("Contents", [])
 

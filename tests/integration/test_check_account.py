@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.check_account import NO_CREDENTIALS, AwsAccount, RefusedError
+from pipeline.check.account import NO_CREDENTIALS, AwsAccount, RefusedError
 from pipeline.options import Settings
 from tests.integration.conftest import REGION
 from tests.raw_server import RawServer, an_answer

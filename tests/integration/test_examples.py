@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from catalogue import EXAMPLES
 
 from tests.integration.conftest import need_postgres
+from tests.shell import run_program
+
+if TYPE_CHECKING:
+    import subprocess
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.py"
 
 
 def _run(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, QUICKSTART, *options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_program([sys.executable, QUICKSTART, *options])
 
 
 @pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"quickstart"}))  # the readme's test runs that one

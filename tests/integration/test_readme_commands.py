@@ -7,27 +7,29 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
-from pipeline import check_output
+from pipeline.check import output as check_output
 from tests.builders import a_delivery, a_notification, an_object_ref
+from tests.command import finished
 from tests.markdown import Page, blocks
-from tests.shell import run
+from tests.shell import run, run_program
 from transforms.dead_letters import dead_letter_document
 from transforms.envelopes import open_body
 from transforms.failures import CorruptGzipError, FinishedKind
 from transforms.records import Failure, ObjectRef
+
+if TYPE_CHECKING:
+    import subprocess
 
 ROOT = Path(__file__).resolve().parents[2]
 README = Page(ROOT / "README.md")
@@ -209,16 +211,7 @@ def _without_what_changes(line: str, output: Path) -> str:
 def test_run_local_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """Every line of it; `…` stands for lines that the readme leaves out."""
     (shown,) = (b for b in blocks(README.section("Run it in a minute"), "console") if "./run_local.sh" in b)
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "quickstart.py", "--output", tmp_path],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_program([sys.executable, ROOT / "examples" / "quickstart.py", "--output", tmp_path], cwd=ROOT)
     printed = [_without_what_changes(line, tmp_path) for line in done.stdout.splitlines()]
 
     assert 0 == done.returncode, done.stdout
@@ -233,17 +226,9 @@ CALLER = "arn:aws:sts::123456789012:assumed-role/acme-logs-job/i-0123456789abcde
 def _check(set_up: SetUp, endpoint: str, bucket: str, queue: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run `check` beside the reader's files, on a queue of the reader's region."""
     region, url = set_up.variables["AWS_REGION"], set_up.variables["SQS_QUEUE_URL"].rpartition("/")[0]
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", "check", f"--bucket={bucket}", *options],
-        cwd=set_up.directory,
-        env=os.environ
-        | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
-        | {"PYTHONPATH": str(ROOT), "SQS_QUEUE_URL": f"{url}/{queue}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    where = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    environment = {**where, "SQS_QUEUE_URL": f"{url}/{queue}"}
+    return finished("check", f"--bucket={bucket}", *options, cwd=set_up.directory, environment=environment)
 
 
 def test_check_prints_what_the_readme_shows(set_up: SetUp, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:

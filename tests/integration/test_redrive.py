@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 import uuid
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.builders import a_notification
+from tests.command import finished
 from transforms import aws as transforms_aws
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
 REGION = "us-east-1"
 
 
 def _run(*arguments: str, directory: Path, queue_url: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=directory,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "SQS_QUEUE_URL": queue_url},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = finished(*arguments, cwd=directory, environment={"SQS_QUEUE_URL": queue_url})
     assert 0 == done.returncode, done.stderr
     return done
 

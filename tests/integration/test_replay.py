@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +15,10 @@ import pytest
 
 from tests.builders import a_notification
 from tests.command import Command
+from tests.shell import run_program
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,16 +105,7 @@ def test_the_script_for_ci_compares_with_what_is_expected(tmp_path: Path) -> Non
     environment = {**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT)}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [tmp_path / "tests" / "replay" / "check.sh", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=END_S,
-            check=False,
-        )
+        return run_program([tmp_path / "tests" / "replay" / "check.sh", *arguments], environment=environment)
 
     (tmp_path / "tests" / "replay" / "objects" / "acme-logs" / "orders" / "empty.jsonl").write_text("more\n")
     changed = run()

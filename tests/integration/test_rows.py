@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import signal
-import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.builders import a_notification
-from tests.command import Command, until
-from tests.integration.conftest import REGION
+from tests.command import until
+from tests.integration.jobs import REGION, TEXT, Place, a_job
 from transforms import aws as transforms_aws
-from transforms.hangs import HUNG_EXIT_CODE
+from transforms.processing_timeout import HUNG_EXIT_CODE
 from transforms.result_names import result_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT_S = 90
-TEXT = b"one\ntwo\nthree"
 MINE = """
 import csv
 import io
@@ -70,27 +67,11 @@ FILES: dict[str, tuple[str, bytes, dict[str, int], dict[str, int]]] = {
 
 
 @pytest.fixture
-def queue_url(bucket: str, tmp_path: Path) -> str:
-    """Make a queue that tells of the object `a` in the test's bucket, and the user's module."""
+def told(place: Place, tmp_path: Path) -> Place:
+    """Make a queue that tells of the object `a`, and the user's module."""
     (tmp_path / "mine.py").write_text(MINE)
-    transforms_aws.client("s3", REGION).put_object(Bucket=bucket, Key="a", Body=TEXT)
-    url: str = transforms_aws.client("sqs", REGION).create_queue(QueueName=f"queue-{uuid.uuid4()}")["QueueUrl"]
-    _notify(bucket, url)
-    return url
-
-
-def _notify(bucket: str, queue_url: str) -> None:
-    body = a_notification("a", bucket=bucket, etag=_etag(bucket), size=len(TEXT))
-    transforms_aws.client("sqs", REGION).send_message(QueueUrl=queue_url, MessageBody=body)
-
-
-def _etag(bucket: str) -> str:
-    etag: str = transforms_aws.client("s3", REGION).head_object(Bucket=bucket, Key="a")["ETag"]
-    return etag.strip('"')
-
-
-def _a_job(queue_url: str, tmp_path: Path, *options: str) -> Command:
-    return Command(f"--queue_url={queue_url}", "--wait_time_s=1", *options, cwd=tmp_path)
+    place.upload("a")
+    return place
 
 
 def _stored(output: str, tmp_path: Path) -> dict[str, bytes]:
@@ -111,27 +92,27 @@ def _stored(output: str, tmp_path: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("function", FILES)
 @pytest.mark.parametrize("output", ["output", "s3://{bucket}/results"])
 def test_the_file_is_beside_the_document_that_says_where_it_is(
-    bucket: str, queue_url: str, tmp_path: Path, output: str, function: str
+    told: Place, tmp_path: Path, output: str, function: str
 ) -> None:
     """Its name relative to the output, its bytes, and of rows their count; nothing else is left."""
-    output = output.format(bucket=bucket)
-    with _a_job(queue_url, tmp_path, f"--processor=mine:{function}", f"--output={output}", "--max_messages=1") as job:
+    output = output.format(bucket=told.bucket)
+    with a_job(told, tmp_path, f"--processor=mine:{function}", f"--output={output}", "--max_messages=1") as job:
         assert job.wait(TIMEOUT_S) == 0, str(job)
 
     suffix, content, fields, rows = FILES[function]
     stored = _stored(output, tmp_path)
-    document_name, name = (result_name(bucket, "a", _etag(bucket), ending) for ending in (".json", suffix))
+    source = told.source("a")
+    document_name, name = (result_name(told.bucket, "a", source["etag"], ending) for ending in (".json", suffix))
     assert {document_name, name} == stored.keys()
     assert content == stored[name]
     document = json.loads(stored[document_name])
-    source = {"bucket": bucket, "key": "a", "version_id": None, "etag": _etag(bucket)}
     where = {"name": name, **rows, "bytes": len(content)}
     assert {**fields, "rows": where, "source": source, "processed_at": document["processed_at"]} == document
 
 
-def test_an_error_after_a_thousand_rows_leaves_nothing_behind(bucket: str, queue_url: str, tmp_path: Path) -> None:
+def test_an_error_after_a_thousand_rows_leaves_nothing_behind(told: Place, tmp_path: Path) -> None:
     """But the dead letter, with the traceback."""
-    with _a_job(queue_url, tmp_path, "--processor=mine:stumbles", "--give_up_after=1", "--max_messages=1") as job:
+    with a_job(told, tmp_path, "--processor=mine:stumbles", "--give_up_after=1", "--max_messages=1") as job:
         assert job.wait(TIMEOUT_S) == 0, str(job)
 
     ((name, letter),) = _stored("output", tmp_path).items()
@@ -140,12 +121,10 @@ def test_an_error_after_a_thousand_rows_leaves_nothing_behind(bucket: str, queue
     assert "in stumbles" in json.loads(letter)["traceback"]
 
 
-def test_a_generator_that_hangs_between_two_rows_ends_as_a_call_that_hangs(
-    bucket: str, queue_url: str, tmp_path: Path
-) -> None:
+def test_a_generator_that_hangs_between_two_rows_ends_as_a_call_that_hangs(told: Place, tmp_path: Path) -> None:
     """Its time is watched until the last row; it is settled by name, its process ends, and no row is left."""
     options = ("--max_processing_s=1", "--give_up_after=1", "--pipelines=0")
-    with _a_job(queue_url, tmp_path, "--processor=mine:hangs", *options) as job:
+    with a_job(told, tmp_path, "--processor=mine:hangs", *options) as job:
         assert job.wait(TIMEOUT_S) == HUNG_EXIT_CODE, str(job)
 
     ((name, letter),) = _stored("output", tmp_path).items()
@@ -154,16 +133,16 @@ def test_a_generator_that_hangs_between_two_rows_ends_as_a_call_that_hangs(
     assert "in hangs" in json.loads(letter)["traceback"]
 
 
-def test_what_has_rows_already_is_not_done_again(bucket: str, queue_url: str, tmp_path: Path) -> None:
+def test_what_has_rows_already_is_not_done_again(told: Place, tmp_path: Path) -> None:
     """The ledger asks for the document; a message that comes again is `already_finished`."""
     options = ("--processor=mine:rows", "--max_messages=1")
-    with _a_job(queue_url, tmp_path, *options) as first:
+    with a_job(told, tmp_path, *options) as first:
         assert first.wait(TIMEOUT_S) == 0, str(first)
-    _notify(bucket, queue_url)
+    told.upload("a")
     sqs = transforms_aws.client("sqs", REGION)  # received by a process that then died, before it deleted
-    assert 1 == len(sqs.receive_message(QueueUrl=queue_url, VisibilityTimeout=0)["Messages"])
+    assert 1 == len(sqs.receive_message(QueueUrl=told.url, VisibilityTimeout=0)["Messages"])
     before = _stored("output", tmp_path)
-    with _a_job(queue_url, tmp_path, *options) as second:
+    with a_job(told, tmp_path, *options) as second:
         assert second.wait(TIMEOUT_S) == 0, str(second)
 
     assert second.lines_with("stopped: 1 received = 0 stored + 1 ignored")
@@ -171,12 +150,10 @@ def test_what_has_rows_already_is_not_done_again(bucket: str, queue_url: str, tm
 
 
 @pytest.mark.parametrize("output", ["output", "s3://{bucket}/results"])
-def test_a_million_rows_need_no_more_memory_than_a_few(
-    bucket: str, queue_url: str, tmp_path: Path, output: str
-) -> None:
+def test_a_million_rows_need_no_more_memory_than_a_few(told: Place, tmp_path: Path, output: str) -> None:
     """A hundred megabytes of them; Python alone would take five times that to hold them."""
-    where = f"--output={output.format(bucket=bucket)}"
-    with _a_job(queue_url, tmp_path, "--processor=mine:many", where, "--pipelines=0") as job:
+    where = f"--output={output.format(bucket=told.bucket)}"
+    with a_job(told, tmp_path, "--processor=mine:many", where, "--pipelines=0") as job:
         job.wait_for_line("fetched s3://")
         before = job.peak_memory_kib()
         assert until(lambda: bool(job.lines_with(" stored s3://")), TIMEOUT_S), str(job)

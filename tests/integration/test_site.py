@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+from tests.shell import run_program
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = {"src", "srcset", "poster", "data", "action"}
@@ -45,16 +46,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build it, where every way out leads to a closed port."""
     directory = tmp_path_factory.mktemp("site")
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOBODY)
-    done = subprocess.run(
+    done = run_program(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", directory],
         cwd=ROOT,
-        env=os.environ | proxies | {"NO_MKDOCS_2_WARNING": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
+        environment=os.environ | proxies | {"NO_MKDOCS_2_WARNING": "1"},
+        timeout_s=300,
     )
     assert 0 == done.returncode, done.stdout
     return directory

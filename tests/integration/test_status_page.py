@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.options import RunSettings, Settings
-from pipeline.web import Web
+from pipeline.web.server import Web
 from tests.browser import Browser, find_chromium
 from tests.builders import QUEUE_URL, a_delivery, a_notification, an_object_ref
 from tests.integration.jobs import a_job
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from pipeline.snapshots import Snapshot
     from tests.integration.jobs import Place
     from transforms.events import EventLog

@@ -10,7 +10,7 @@ import boto3
 import cfnlint
 import pytest
 
-from pipeline import check_output
+from pipeline.check import output as check_output
 from pipeline.option_table import BY_NAME
 from tests.cloudformation import Template
 from tests.deployments import DEPLOY

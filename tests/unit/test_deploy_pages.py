@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from pipeline.check_options import CHECK, OWN
+from pipeline.check.options import CHECK, OWN
 from pipeline.option_sources import read_sources
 from pipeline.option_table import OPTIONS
 from pipeline.options import options_markdown_table

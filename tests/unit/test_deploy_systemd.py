@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import pytest
 
 from pipeline.memory import peak_bytes
 from tests.deployments import DEPLOY, has_time_to_stop, the_settings, variables_in
+from tests.shell import run_program
 from transforms.settings import MIB
 
 if TYPE_CHECKING:
@@ -50,14 +50,7 @@ def _analyze(directory: Path, *arguments: str) -> None:
     """Ask systemd about the unit, with a Python that is there; what it says is shown if it finds something."""
     unit = directory / UNIT.name
     unit.write_text(UNIT.read_text(encoding="utf-8").replace(PYTHON, sys.executable), encoding="utf-8")
-    done = subprocess.run(
-        ["systemd-analyze", *arguments, str(unit)],  # noqa: S607 - whichever there is
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_program(["systemd-analyze", *arguments, str(unit)])
 
     assert 0 == done.returncode, done.stdout
     assert "Unknown" not in done.stdout

@@ -13,7 +13,7 @@ from tests.builders import QUEUE_URL
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
-    from pipeline.accounts import View
+    from pipeline.aggregates import View
     from pipeline.options import Settings
 
 

@@ -14,7 +14,7 @@ from tests.fake_objects import FakeObjects, FakeOpenObject
 from transforms.failures import ForbiddenError, TooLargeError, UnavailableError, UserError, WriteFailedError
 from transforms.new_recording import NewRecording
 from transforms.object_files import object_paths
-from transforms.retelling import NotToldError
+from transforms.recorded_form import NotRecordableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +139,7 @@ def test_what_would_replace_another_object_or_version_is_refused(
     told = an_object_ref(key="b")
     _add(recording, objects, "b")
 
-    with pytest.raises(NotToldError, match="holds another version, or another object"):
+    with pytest.raises(NotRecordableError, match="holds another version, or another object"):
         recording.add(a_message(message_id="message-2"), [(other, told)], objects, _pass)
     assert ["message-1"] == _ids(directory)
     assert {f"{BUCKET}/b": b"content of b"} == _files(directory)
@@ -253,7 +253,7 @@ def test_where_nothing_was_recorded_the_directory_is_empty_again(
     recording: NewRecording, objects: FakeObjects, directory: Path
 ) -> None:
     """Another try need not name another one."""
-    with pytest.raises(NotToldError):
+    with pytest.raises(NotRecordableError):
         recording.add(
             a_message(),
             [(an_object_ref(key="a"), an_object_ref(key="x")), (an_object_ref(key="b"), an_object_ref(key="x"))],

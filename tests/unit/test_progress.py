@@ -61,9 +61,9 @@ def test_a_duration_has_its_two_largest_parts(seconds: float, text: str) -> None
 
 
 class _Done:
-    """A way of which the counters say what is done."""
+    """A meter of which the counters say what is done."""
 
-    name = "way"
+    name = "meter"
 
     def now(self, counts: Mapping[str, int]) -> Progress:
         return Progress(counts["done"], None, is_complete=False)
@@ -139,10 +139,10 @@ def test_a_log_gets_a_line_now_and_then_and_the_sum_at_the_end(
     with shown(_Done(), log_format="json"):
         assert until(lambda: bool(caplog.messages))
 
-    assert caplog.messages[0].startswith("way: 6 objects listed done, ")
+    assert caplog.messages[0].startswith("meter: 6 objects listed done, ")
     fields = caplog.records[0].__dict__["fields"]
     assert (6, None, False, None) == tuple(fields[name] for name in ("done", "total", "total_is_complete", "left_s"))
-    assert "way: 6 in all" == caplog.messages[-1]
+    assert "meter: 6 in all" == caplog.messages[-1]
 
 
 def test_where_there_is_nothing_to_sum_up_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:

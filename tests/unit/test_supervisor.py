@@ -18,7 +18,7 @@ from pipeline import worker as worker_module
 from pipeline.supervisor import GRACE_S, Supervisor
 from pipeline.worker import VARIABLE, Worker
 from transforms.events import EVENTS
-from transforms.hangs import HUNG_EXIT_CODE
+from transforms.processing_timeout import HUNG_EXIT_CODE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ import os, signal, sys, threading
 from pathlib import Path
 from pipeline.worker import Worker
 from transforms.events import EVENTS
-from transforms.hangs import HUNG_EXIT_CODE
+from transforms.processing_timeout import HUNG_EXIT_CODE
 
 worker, stop = Worker.of(os.environ), threading.Event()
 lives = Path(f"lives-{worker.number}")

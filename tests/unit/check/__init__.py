@@ -1,0 +1,1 @@
+"""The checks of `python -m pipeline check`, over a job that lacks nothing and one that does."""

@@ -1,0 +1,1 @@
+"""The small web server, its pages, and what they are made of."""
