@@ -255,7 +255,7 @@ class Consumer:
         return None
 
     def _is_last(self) -> bool:
-        return self._started and self._pollers.ended and not self.book.has_work
+        return self._pollers.ended and not self.book.has_work
 
     def _unreserve(self, reserved: int, *, unused: int) -> None:
         with self._lock:

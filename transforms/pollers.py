@@ -79,7 +79,7 @@ class Pollers:
     @property
     def ended(self) -> bool:
         """Whether no poll is under way and none will be."""
-        return not any(thread.is_alive() for thread in self._threads)
+        return self._over() and not any(thread.is_alive() for thread in self._threads)
 
     def start(self) -> None:
         """Begin to poll."""

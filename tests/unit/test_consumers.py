@@ -713,7 +713,7 @@ def test_the_last_acknowledgement_of_a_job_does_not_wait_for_more() -> None:
     process = _Process(max_messages=2)
     process.receive(_message("a"), _message("b"))
     first, second = process.take()
-    process.consumer._started = True  # and its pollers have ended: the quota is used up
+    process.consumer.reserve()  # the quota is used up, and the pollers end
 
     process.settle(first)
     assert [] == process.desk.deleted
