@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 RUNNER = f"{__name__}.PrismRunner"
 """What Beam's `--runner` takes for it."""
 
-_IN_A_GROUP_OF_ITS_OWN = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+_IN_A_GROUP_OF_ITS_OWN = """
+import ctypes, os, sys
+os.setpgid(0, 0)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: killed when the thread ends that started it, the job's main one
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def check_location(location: str | None) -> None:
@@ -34,7 +40,7 @@ class PrismRunner(prism_runner.PrismRunner):
     """Beam's, with another start and end of the process."""
 
     def default_job_server(self, options: PipelineOptions) -> _PrismServer:
-        """Stopped at the end of this process; when that dies without a word, Prism dies of its closed output."""
+        """Stopped at the end of this process, however that comes about."""
         server = _PrismServer(options)
         atexit.register(server.stop)
         return server

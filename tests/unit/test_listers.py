@@ -113,6 +113,8 @@ def test_errors_are_waited_out_and_told_once(caplog: pytest.LogCaptureFixture) -
         return pages(keys, ask)
 
     assert _expected(3 * MAX_PAGES) == sorted(_keys(_lister(take, stop=Waits())))
+    # Told after the last page was handed over, by another thread.
+    assert until(lambda: len(caplog.messages) > 1)
     assert ["the listing fails", "the listing goes on"] == [message.partition(",")[0] for message in caplog.messages]
     assert "s3://b/: 503 SlowDown: Said by S3." in caplog.messages[0]
 
