@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from pipeline.aggregates import Aggregate
 from pipeline.backlog import Backlog
 from pipeline.snapshots import Snapshot, take_snapshot
-from pipeline.web.server import Web
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def observed(settings: Settings, outside: Outside, worker: Worker | None, *, wor
             ended.set()
             teller.join(LAST_WORD_S)
         else:
+            from pipeline.web.server import Web  # noqa: PLC0415 - and what it serves; nobody else's start waits for it
+
             with Web(settings, partial(_look, Aggregate(1), take)):
                 yield
     finally:
