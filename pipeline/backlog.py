@@ -43,22 +43,23 @@ class Backlog:
         return self._state
 
     def _run(self) -> None:
-        while True:
-            self._ask()
-            if self._ended.wait(self._every_s):
-                return
+        while self._ask() and not self._ended.wait(self._every_s):
+            pass
 
-    def _ask(self) -> None:
+    def _ask(self) -> bool:
+        """Answer whether to ask again: who has no such number, a listing or a recording, will never have one."""
         try:
             attributes = self._queue.attributes()
         except QueueError as error:  # /readyz and the pollers' log tell of it; an old number would tell a lie
             log.debug("the queue does not say how much waits in it: %s", error.detail)
             self._state = None
-            return
-        if "ApproximateNumberOfMessages" in attributes:
-            self._state = {
-                "at": time.time(),
-                "visible": int(attributes["ApproximateNumberOfMessages"]),
-                "hidden": int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
-                "delayed": int(attributes.get("ApproximateNumberOfMessagesDelayed", 0)),
-            }
+            return True
+        if "ApproximateNumberOfMessages" not in attributes:
+            return False
+        self._state = {
+            "at": time.time(),
+            "visible": int(attributes["ApproximateNumberOfMessages"]),
+            "hidden": int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
+            "delayed": int(attributes.get("ApproximateNumberOfMessagesDelayed", 0)),
+        }
+        return True

@@ -59,5 +59,8 @@ def test_while_sqs_does_not_answer_nobody_knows() -> None:
 
 
 def test_a_queue_without_attributes_says_nothing() -> None:
-    """Recorded messages, for example."""
-    assert None is _state(_Says({}))
+    """Recorded messages, for example, or a listing, for which asking means to list."""
+    queue = _Says({}, FIVE)
+
+    assert None is _state(queue)
+    assert [] == queue.ended.timeouts_s  # and is not asked again
