@@ -10,14 +10,12 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from transforms.events import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from pipeline.progress_meters import Meter
+    from collections.abc import Callable, Iterator, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +53,19 @@ class Progress:
         so_far = "" if self.is_complete else " so far"
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
         return f"{self.done:,} done of {self.total:,} {self.what}{so_far}{percent}, {self.rate:,.0f}/s{left}"
+
+
+class Meter(Protocol):
+    """Measures how far one job is on its way to its end."""
+
+    name: str
+    """The mode, as its line begins."""
+
+    def now(self, counts: Mapping[str, int]) -> Progress:
+        """Answer how far it is, by the counters of this process; the rate is not its business."""
+
+    def summary(self, counts: Mapping[str, int]) -> str:
+        """Say at the end what the summary of the job does not; nothing, if there is nothing."""
 
 
 class Pace:

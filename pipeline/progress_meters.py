@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pipeline.backlog import Backlog
 from pipeline.progress import Progress
@@ -16,24 +16,12 @@ if TYPE_CHECKING:
 
     from pipeline.backlog import QueueState
     from pipeline.options import Settings
+    from pipeline.progress import Meter
     from transforms.process_wide import ProcessWide
     from transforms.queues import Queue
 
 ASK_EVERY_S = 5.0
 """How often a drain asks how much is left."""
-
-
-class Meter(Protocol):
-    """Measures how far one job is on its way to its end."""
-
-    name: str
-    """The mode, as its line begins."""
-
-    def now(self, counts: Mapping[str, int]) -> Progress:
-        """Answer how far it is, by the counters of this process; the rate is not its business."""
-
-    def summary(self, counts: Mapping[str, int]) -> str:
-        """Say at the end what the summary of the job does not; nothing, if there is nothing."""
 
 
 class Listed:
