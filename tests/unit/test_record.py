@@ -21,7 +21,7 @@ from transforms.new_recording import NewRecording
 from transforms.settings import ReceiveSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from transforms.queues import Message, Receipt, Refusal
@@ -94,6 +94,16 @@ def recording(tmp_path: Path) -> Iterator[NewRecording]:
     recording.close()
 
 
+@pytest.fixture
+def record(objects: FakeObjects, recording: NewRecording, stop: threading.Event, tmp_path: Path) -> Callable[..., int]:
+    """Record a queue into that recording, with these options; answer the exit code."""
+
+    def run(queue: _Queue, **said: Any) -> int:  # noqa: ANN401 - options of many kinds
+        return Recorder(_asked(tmp_path, **said), queue, objects).record(recording, stop)
+
+    return run
+
+
 @pytest.fixture(autouse=True)
 def _all_lines(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
@@ -108,15 +118,10 @@ def _bodies(tmp_path: Path) -> list[str]:
 
 
 def test_messages_and_objects_are_recorded_and_all_is_visible_again(
-    queue: _Queue,
-    objects: FakeObjects,
-    recording: NewRecording,
-    stop: threading.Event,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    queue: _Queue, tmp_path: Path, caplog: pytest.LogCaptureFixture, record: Callable[..., int]
 ) -> None:
     """What cannot be read, too. The summary says what there is, and what is gone."""
-    assert 0 == Recorder(_asked(tmp_path), queue, objects).record(recording, stop)
+    assert 0 == record(queue)
     assert [a_notification("a"), a_notification("b", "gone"), "nothing"] == _bodies(tmp_path)
     assert b"content of a" == (tmp_path / "objects" / BUCKET / "a").read_bytes()
     assert 3 == queue.visible()
@@ -132,10 +137,10 @@ def test_messages_and_objects_are_recorded_and_all_is_visible_again(
 
 
 def test_it_ends_after_as_many_messages_as_were_asked_for(
-    queue: _Queue, objects: FakeObjects, recording: NewRecording, stop: threading.Event, tmp_path: Path
+    queue: _Queue, tmp_path: Path, record: Callable[..., int]
 ) -> None:
     """The others cost no receive."""
-    assert 0 == Recorder(_asked(tmp_path, max_messages=2), queue, objects).record(recording, stop)
+    assert 0 == record(queue, max_messages=2)
     assert 2 == len(_bodies(tmp_path))
     assert [2, 2, 1] == [
         message.receive_count for message in queue.receive(max_messages=10, wait_s=0, visibility_timeout_s=60)
@@ -143,17 +148,12 @@ def test_it_ends_after_as_many_messages_as_were_asked_for(
 
 
 def test_a_message_whose_object_cannot_be_copied_is_left_out_and_the_exit_code_says_so(
-    queue: _Queue,
-    objects: FakeObjects,
-    recording: NewRecording,
-    stop: threading.Event,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    queue: _Queue, objects: FakeObjects, tmp_path: Path, caplog: pytest.LogCaptureFixture, record: Callable[..., int]
 ) -> None:
     """A replay would find what the job does not."""
     objects.fail_next(BucketGoneError("404 NoSuchBucket"))
 
-    assert 1 == Recorder(_asked(tmp_path), queue, objects).record(recording, stop)
+    assert 1 == record(queue)
     assert [a_notification("b", "gone"), "nothing"] == _bodies(tmp_path)
     assert "left out message message-1: 404 NoSuchBucket" in caplog.messages
     assert f"recorded 2 messages, 1 object of 12 bytes, 1 object gone in S3, left out 1 message; into {tmp_path}" in (
@@ -193,11 +193,7 @@ def test_a_stop_in_the_middle_of_an_object_ends_it_and_gives_all_back(
 
 
 def test_a_queue_that_does_not_answer_any_more_ends_it_and_what_is_recorded_stays(
-    objects: FakeObjects,
-    recording: NewRecording,
-    stop: threading.Event,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, record: Callable[..., int]
 ) -> None:
     """Denied, say, in the middle."""
 
@@ -212,7 +208,7 @@ def test_a_queue_that_does_not_answer_any_more_ends_it_and_what_is_recorded_stay
     queue = _Once()
     queue.send(a_notification("a"))
 
-    assert 1 == Recorder(_asked(tmp_path), queue, objects).record(recording, stop)
+    assert 1 == record(queue)
     assert [a_notification("a")] == _bodies(tmp_path)
     assert "it ends early: denied" in caplog.messages
     assert 1 == queue.visible()
@@ -241,19 +237,13 @@ def test_an_error_gives_all_back(
 
 
 def test_what_cannot_be_given_back_is_told(
-    queue: _Queue,
-    objects: FakeObjects,
-    recording: NewRecording,
-    stop: threading.Event,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    queue: _Queue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, record: Callable[..., int]
 ) -> None:
     """And when it is visible."""
     monkeypatch.setattr("transforms.held_messages.PAUSE_S", 0)
     queue.is_deaf = True
 
-    assert 1 == Recorder(_asked(tmp_path), queue, objects).record(recording, stop)
+    assert 1 == record(queue)
     assert GIVE_BACK_ATTEMPTS == caplog.messages.count("3 messages could not be given back yet: 503")
     assert "3 messages could not be given back, visible again within 60 s; nothing was deleted" == caplog.messages[-1]
 
@@ -309,11 +299,7 @@ def test_a_queue_that_cannot_be_used_is_one_sentence(objects: FakeObjects, tmp_p
 
 
 def test_a_redacted_recording_says_what_is_not_redacted(
-    objects: FakeObjects,
-    recording: NewRecording,
-    stop: threading.Event,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    objects: FakeObjects, tmp_path: Path, caplog: pytest.LogCaptureFixture, record: Callable[..., int]
 ) -> None:
     """The contents, and names that tell."""
     queue = _Queue()
@@ -321,7 +307,7 @@ def test_a_redacted_recording_says_what_is_not_redacted(
         objects.put(BUCKET, key, b"")
         queue.send(a_notification(key))
 
-    assert 0 == Recorder(_asked(tmp_path, redact=True), queue, objects).record(recording, stop)
+    assert 0 == record(queue, redact=True)
     assert "the contents of the objects are not redacted: look at them before you share them" in caplog.messages
     assert (
         "account ids or addresses are in 2 bucket names or keys that are kept; --redact_names redacts them"
