@@ -8,6 +8,14 @@ from collections import deque
 LOOK_AGAIN_S = 1.0
 
 
+class _Turn:
+    """One who waits for `size` bytes. Compared by identity."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.has_come = threading.Event()
+
+
 class ByteBudget:
     """Bytes that are reserved before they are used. Safe to call from several threads.
 
@@ -18,8 +26,8 @@ class ByteBudget:
         """Admit reservations of `limit` bytes in all."""
         self._limit = limit
         self._used = 0
-        self._changed = threading.Condition()
-        self._waiting: deque[object] = deque()
+        self._lock = threading.RLock()  # garbage collection may release in a thread that has it
+        self._waiting: deque[_Turn] = deque()
 
     @property
     def used(self) -> int:
@@ -31,23 +39,13 @@ class ByteBudget:
 
         Never call it while holding a reservation, nor from a thread that others need to release theirs.
         """
-        if size > 0:
-            with self._changed:
-                turn = object()
-                self._waiting.append(turn)
-                try:
-                    while self._waiting[0] is not turn or not self._fits(size):
-                        # Garbage collection may release in this very thread just before it waits, unheard: look again.
-                        self._changed.wait(LOOK_AGAIN_S)
-                    self._used += size
-                finally:
-                    self._waiting.remove(turn)
-                    self._changed.notify_all()
+        if size > 0 and not self._take_at_once(size):
+            self._await_turn(_Turn(size))
         return Reservation(self, size)
 
     def take_now(self, size: int, *, beside: int) -> bool:
         """Reserve `size` bytes for whoever has `beside`, if they fit or there is nobody else; never wait."""
-        with self._changed:
+        with self._lock:
             fits = self._used == beside or self._used + size <= self._limit
             if fits:
                 self._used += size
@@ -55,12 +53,45 @@ class ByteBudget:
 
     def release(self, size: int) -> None:
         """Give `size` bytes back."""
-        with self._changed:
+        with self._lock:
             self._used -= size
-            self._changed.notify_all()
+            self._hand_out()
 
-    def _fits(self, size: int) -> bool:
-        return self._used == 0 or self._used + size <= self._limit
+    def _take_at_once(self, size: int) -> bool:
+        with self._lock:
+            return not self._waiting and self._take(size)
+
+    def _await_turn(self, turn: _Turn) -> None:
+        with self._lock:
+            self._waiting.append(turn)
+            self._hand_out()
+        try:
+            # Garbage collection may release in this very thread while it hands out, unheard: look again.
+            while not turn.has_come.wait(LOOK_AGAIN_S):
+                with self._lock:
+                    self._hand_out()
+        except BaseException:
+            self._leave(turn)
+            raise
+
+    def _leave(self, turn: _Turn) -> None:
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                self._hand_out()
+            else:
+                self.release(turn.size)
+
+    def _take(self, size: int) -> bool:
+        fits = self._used == 0 or self._used + size <= self._limit
+        if fits:
+            self._used += size
+        return fits
+
+    def _hand_out(self) -> None:
+        """Reserve for those who are next, and wake them and nobody else: sixty may wait, and most in vain."""
+        while self._waiting and self._take(self._waiting[0].size):
+            self._waiting.popleft().has_come.set()
 
 
 class Reservation:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from transforms.byte_budget import ByteBudget
 
 if TYPE_CHECKING:
-    import pytest
-
     from transforms.byte_budget import Reservation
 
 PATIENCE_S = 30
@@ -108,6 +108,54 @@ def test_small_ones_do_not_overtake_a_large_one() -> None:
     reservation.release()
 
     assert 10 == small.answered().size
+
+
+def test_a_release_wakes_nobody_in_vain() -> None:
+    """Sixty may wait: to wake them all for each release costs more than the work."""
+    budget = ByteBudget(100)
+    first = budget.acquire(100)
+    next_one, others = _Asking(budget, 80), [_Asking(budget, 80) for _ in range(3)]
+    turns = list(budget._waiting)
+
+    first.release()
+
+    assert 80 == next_one.answered().size
+    assert [True, False, False, False] == [turn.has_come.is_set() for turn in turns]
+    assert all(other.waits for other in others)
+
+
+def test_one_who_gives_up_waiting_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes as an exception; those behind would wait for ever."""
+    budget = ByteBudget(100)
+    budget.acquire(90)
+
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Event, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            budget.acquire(20)
+
+    assert 90 == budget.used
+    assert 10 == budget.acquire(10).size
+
+
+def test_one_who_gives_up_when_the_turn_has_come_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the bytes would be lost."""
+    budget = ByteBudget(100)
+    first = budget.acquire(90)
+
+    def interrupted(*_: object) -> bool:
+        first.release()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Event, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            budget.acquire(20)
+
+    assert 0 == budget.used
 
 
 def test_a_release_that_nobody_was_told_of_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
