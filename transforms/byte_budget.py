@@ -89,7 +89,7 @@ class ByteBudget:
         return fits
 
     def _hand_out(self) -> None:
-        """Reserve for those who are next, and wake them and nobody else: sixty may wait, and most in vain."""
+        """Reserve for those who are next, and wake them and nobody else: ninety may wait, and most in vain."""
         while self._waiting and self._take(self._waiting[0].size):
             self._waiting.popleft().has_come.set()
 

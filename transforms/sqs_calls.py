@@ -1,23 +1,29 @@
 """The calls that a busy job makes all day, without most of what boto3 does around a call.
 
-botocore keeps the connections (with its proxies, certificates and time limits), finds the credentials and signs. Left
-out is what only other calls need: validation against the service's model, hooks, retries, and the reading of refusals.
-That is half of a call's time. A refusal is for boto3 to ask again and to explain; after any other answer nobody knows
-whether SQS did what it was asked, and who asks must be told.
+boto3 finds the credentials and the endpoint. Left out is what only other calls need: validation against the service's
+model, hooks, retries, and the reading of refusals. That is most of a call's time. A refusal is for boto3 to ask again
+and to explain, and so is everything behind a proxy; after any other answer nobody knows whether SQS did what it was
+asked, and who asks must be told.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import os
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import NoCredentialsError
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
 
 from transforms import aws
+from transforms.connections import Connections
 from transforms.failures import QueueError
+from transforms.signatures import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,31 +32,52 @@ if TYPE_CHECKING:
 def call(
     operation: str, region: str, arguments: Mapping[str, Any], role_arn: str | None = None
 ) -> dict[str, Any] | None:
-    """Call `operation` (`receive_message`, …) of SQS once, as `role_arn`; None if SQS refused, and so did nothing.
+    """Call `operation` (`receive_message`, …) of SQS once, as `role_arn`; None if SQS did nothing, and boto3 is to ask.
 
     Raises botocore's own errors where there is no answer, and `QueueError` where it makes no sense.
     """
     client = aws.client("sqs", region, role_arn=role_arn)
+    connections = _connections(client)
+    if connections is None:
+        return None
     credentials = aws.session(region, role_arn).get_credentials()
     if credentials is None:
         raise NoCredentialsError
-    headers = {
+    body = json.dumps(arguments).encode()
+    signed = {
+        "Host": connections.host,
         "Content-Type": "application/x-amz-json-1.0",
-        "User-Agent": client.meta.config.user_agent,
         "X-Amz-Target": f"AmazonSQS.{client.meta.method_to_api_mapping[operation]}",
     }
-    url = f"{client.meta.endpoint_url.rstrip('/')}/"
-    request = AWSRequest("POST", url, headers, json.dumps(arguments).encode())
-    SigV4Auth(credentials.get_frozen_credentials(), "sqs", client.meta.region_name).add_auth(request)
-    # The client's own connections, or its proxies and certificates would have to be found a second time.
-    answer = client._endpoint.http_session.send(request.prepare())  # noqa: SLF001
-    status = answer.status_code
+    signer = _signer(client.meta.region_name)
+    headers = signer.signed(signed, body, credentials.get_frozen_credentials(), datetime.now(UTC))
+    status, answer = connections.post({"User-Agent": client.meta.config.user_agent, **headers}, body)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
-    value = _json(answer.content) if status == HTTPStatus.OK else None
+    value = _json(answer) if status == HTTPStatus.OK else None
     if not isinstance(value, dict):
-        raise QueueError(f"the answer to {operation} makes no sense: status {status}, {len(answer.content):,} bytes")
+        raise QueueError(f"the answer to {operation} makes no sense: status {status}, {len(answer):,} bytes")
     return value
+
+
+@functools.lru_cache(maxsize=16)
+def _connections(client: Any) -> Connections | None:  # noqa: ANN401 - boto3 makes the class as it runs
+    """Answer the connections to where `client` asks; None where only botocore knows the way."""
+    url = client.meta.endpoint_url.rstrip("/")
+    parts = urlsplit(url)
+    if parts.path or parts.scheme in get_environ_proxies(url):
+        return None
+    return Connections(
+        url,
+        certificates=aws.ca_bundle(os.environ) or get_cert_path(verify=True),
+        connect_timeout_s=aws.CONNECT_TIMEOUT_S,
+        read_timeout_s=aws.SQS_READ_TIMEOUT_S,
+    )
+
+
+@functools.cache
+def _signer(region: str) -> Signer:
+    return Signer("sqs", region)
 
 
 def _json(body: bytes) -> object:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import BotoCoreError
 
-from tests.integration.conftest import REGION
+from tests.certificates import a_tls_server
+from tests.integration.conftest import REGION, forget_clients
 from tests.raw_server import RawServer, an_answer
 from transforms import aws, sqs_calls
 from transforms.failures import QueueError
@@ -19,6 +20,7 @@ from transforms.sqs_queue import SqsQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ARGUMENTS = {"QueueUrl": "http://127.0.0.1/1/q", "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1}
 MESSAGE = {"MessageId": "m", "ReceiptHandle": "r", "Body": "{}"}
@@ -92,12 +94,56 @@ def test_a_refusal_is_left_to_boto3(aws_environment: pytest.MonkeyPatch, answer:
         assert sqs_calls.call("receive_message", REGION, ARGUMENTS) is None
 
 
+def test_what_is_behind_a_proxy_is_left_to_boto3(aws_environment: pytest.MonkeyPatch) -> None:
+    """It knows proxies."""
+    with RawServer([an_object({"Messages": [MESSAGE]})]) as proxy:
+        aws_environment.setenv("AWS_ENDPOINT_URL_SQS", "http://sqs.example.invalid")
+        aws_environment.setenv("http_proxy", proxy.url)
+        aws_environment.delenv("no_proxy", raising=False)
+        aws_environment.delenv("NO_PROXY", raising=False)
+
+        assert sqs_calls.call("receive_message", REGION, ARGUMENTS) is None
+        received = SqsQueue("http://sqs.example.invalid/1/q", REGION).receive(
+            max_messages=1, wait_s=0, visibility_timeout_s=30
+        )
+
+    assert ["m"] == [message.message_id for message in received]
+    assert ["POST http://sqs.example.invalid/ HTTP/1.1"] == [asked.split("\r\n")[0] for asked in proxy.requests]
+
+
+def test_an_endpoint_with_a_path_is_left_to_boto3(aws_environment: pytest.MonkeyPatch) -> None:
+    """It is signed in a way of its own, and rare."""
+    with RawServer([an_object({})]) as server:
+        aws_environment.setenv("AWS_ENDPOINT_URL_SQS", f"{server.url}/stand-in/")
+
+        assert sqs_calls.call("receive_message", REGION, ARGUMENTS) is None
+
+    assert [] == server.requests
+
+
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_certificates_of_one_s_own_are_trusted(aws_environment: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """As boto3 trusts them; without them the queue is in trouble, and the reason is in the line."""
+    tls, bundle = a_tls_server(tmp_path)
+    for each in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        aws_environment.delenv(each, raising=False)
+    with RawServer([an_object({"Messages": [MESSAGE]})], tls=tls) as server:
+        aws_environment.setenv("AWS_ENDPOINT_URL_SQS", server.url)
+        with pytest.raises(QueueError, match="certificate"):
+            SqsQueue(f"{server.url}/1/q", REGION).receive(max_messages=1, wait_s=0, visibility_timeout_s=30)
+
+        aws_environment.setenv(name, str(bundle))
+        forget_clients()
+        assert {"Messages": [MESSAGE]} == sqs_calls.call("receive_message", REGION, ARGUMENTS)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         an_object({}, "503 Service Unavailable"),
         an_answer(body=b"<html>a proxy says hello</html>", etag=None),
         an_object(["not", "an", "object"]),
+        b"HTTP/1.1 200 O",
         an_answer("302 Found", location="http://elsewhere.invalid/", etag=None),
     ],
 )

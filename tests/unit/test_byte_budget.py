@@ -111,7 +111,7 @@ def test_small_ones_do_not_overtake_a_large_one() -> None:
 
 
 def test_a_release_wakes_nobody_in_vain() -> None:
-    """Sixty may wait: to wake them all for each release costs more than the work."""
+    """Ninety may wait: to wake them all for each release costs more than the work."""
     budget = ByteBudget(100)
     first = budget.acquire(100)
     next_one, others = _Asking(budget, 80), [_Asking(budget, 80) for _ in range(3)]
