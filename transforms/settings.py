@@ -90,7 +90,7 @@ class FetchSettings:
     """Assumed to read source objects."""
     expected_bucket_owner: str | None = None
     """The account (12 digits) that source buckets must be of; None for any."""
-    concurrency: int = 64
+    concurrency: int = 96
     in_memory_bytes: int = 4 * MIB
     max_read_bytes: int = 256 * MIB
     max_object_bytes: int = 8 * GIB

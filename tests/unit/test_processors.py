@@ -25,3 +25,10 @@ def test_lines_are_counted_across_chunks() -> None:
     content = Fetched(an_object_ref(), lambda: iter([b"a", b"b\nc", b"\n", b"d"]), size=10)
 
     assert {"line_count": 3, "byte_size": 6} == count_lines(content)
+
+
+def test_lines_of_a_large_content_in_memory_are_counted() -> None:
+    """It is compared a MiB at a time."""
+    data = b"ab\n" * 1_000_003
+
+    assert {"line_count": 1_000_003, "byte_size": len(data)} == count_lines(Fetched(an_object_ref(), data, size=10))
