@@ -37,7 +37,7 @@ def call(
     Raises botocore's own errors where there is no answer, and `QueueError` where it makes no sense.
     """
     client = aws.client("sqs", region, role_arn=role_arn)
-    connections = _connections(client)
+    connections = _connections(client, os.getpid())
     if connections is None:
         return None
     credentials = aws.session(region, role_arn).get_credentials()
@@ -61,8 +61,8 @@ def call(
 
 
 @functools.lru_cache(maxsize=16)
-def _connections(client: Any) -> Connections | None:  # noqa: ANN401 - boto3 makes the class as it runs
-    """Answer the connections to where `client` asks; None where only botocore knows the way."""
+def _connections(client: Any, process: int) -> Connections | None:  # noqa: ANN401, ARG001 - as boto3 makes it; a key
+    """Answer a process's connections to where `client` asks (not its parent's); None where only botocore knows how."""
     url = client.meta.endpoint_url.rstrip("/")
     parts = urlsplit(url)
     if parts.path or parts.scheme in get_environ_proxies(url):

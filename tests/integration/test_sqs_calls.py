@@ -111,6 +111,17 @@ def test_what_is_behind_a_proxy_is_left_to_boto3(aws_environment: pytest.MonkeyP
     assert ["POST http://sqs.example.invalid/ HTTP/1.1"] == [asked.split("\r\n")[0] for asked in proxy.requests]
 
 
+def test_a_forked_process_has_connections_of_its_own(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On its parent's, each would read the other's answers."""
+    client = aws.client("sqs", REGION)
+    ours = sqs_calls._connections(client, os.getpid())
+    assert ours is sqs_calls._connections(client, os.getpid())
+
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+
+    assert ours is not sqs_calls._connections(client, os.getpid())
+
+
 def test_an_endpoint_with_a_path_is_left_to_boto3(aws_environment: pytest.MonkeyPatch) -> None:
     """It is signed in a way of its own, and rare."""
     with RawServer([an_object({})]) as server:
