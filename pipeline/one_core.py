@@ -52,11 +52,11 @@ def _keep(cores: list[int], number: int, ended: threading.Event) -> None:
             used, own, ticks = _used_ticks(), _own_ticks(), wait_s * os.sysconf("SC_CLK_TCK")
             busy = {core: (used[core] - used_before.get(core, used[core])) / ticks for core in used}
             current = quietest(cores, busy, current, (own - own_before) / ticks)
-            _move({current}, others=set(cores))
+            _move({current})
             used_before, own_before = used, own
             wait_s = LOOK_S * random.uniform(0.8, 1.2)  # noqa: S311 - so that two do not move at the same moment
     finally:
-        _move(set(cores), others=set(cores))
+        _move(set(cores))
 
 
 def _used_ticks() -> dict[int, int]:
@@ -75,13 +75,11 @@ def _own_ticks() -> float:
     return (times.user + times.system) * os.sysconf("SC_CLK_TCK")
 
 
-def _move(cores: set[int], *, others: set[int]) -> None:
-    """Move Python's threads; those of libraries, which need not take turns, may be on `others`.
+def _move(cores: set[int]) -> None:
+    """Move every thread, those of libraries too: an answer on another core would wake the thread that waits across.
 
     A thread begins where the one is that starts it, so whoever is new since the last time is moved, too.
     """
-    ours = {thread.native_id for thread in threading.enumerate()}
     for task in Path("/proc/self/task").iterdir():
-        number = int(task.name)
         with suppress(OSError):  # it has ended
-            os.sched_setaffinity(number, cores if number in ours else others)
+            os.sched_setaffinity(int(task.name), cores)
