@@ -21,7 +21,7 @@ HOLD_S = 6
 
 def latency(arguments: Arguments, report: Report) -> None:
     """Slow servers: how much of its speed does the job keep?"""
-    count, get_ms, sqs_ms = arguments.objects_of_variations, arguments.get_ms, arguments.sqs_ms
+    count, get_ms, sqs_ms = arguments.objects, arguments.get_ms, arguments.sqs_ms
     slow = f"{get_ms:g} ms for each GET, {sqs_ms:g} ms for each SQS call"
     trials = {
         "no latency": trial(job(), Load(count)),
