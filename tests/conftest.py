@@ -11,7 +11,7 @@ from transforms.events import EVENTS
 from transforms.stopping import JOB_IS_ELSEWHERE, STOP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +22,17 @@ def _fresh_process() -> Iterator[None]:
     STOP.clear()
     JOB_IS_ELSEWHERE.clear()
     EVENTS.reset()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Escape what has no UTF-8 in a report on its way to the process of pytest that prints it: tests log odd keys."""
+    return _in_utf8((yield))
+
+
+def _in_utf8(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _in_utf8(each) for name, each in value.items()}
+    return [_in_utf8(each) for each in value] if isinstance(value, list | tuple) else value
