@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +17,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_process() -> Iterator[None]:
-    """End what a test left running and forget what it counted."""
+def _fresh_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """End what a test left running; forget what it counted, and the modules that it wrote: names come again."""
+    before, written = set(sys.modules), f"{tmp_path_factory.getbasetemp()}{os.sep}"
     yield
+    for name in sys.modules.keys() - before:
+        if str(getattr(sys.modules[name], "__dict__", {}).get("__file__")).startswith(written):  # a lazy one stays so
+            del sys.modules[name]
     process_wide.close_all()
     STOP.clear()
     JOB_IS_ELSEWHERE.clear()
