@@ -16,12 +16,14 @@ MINUTES ?= 10
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s  %s\n", $$1, $$2 }'
 
+# Two processes whatever the machine has, since many a test starts some itself; whichever is done first takes over half
+# of what the other still has, since the slow tests come last.
 check: environment ## check format, lint, types, and run every test with branch coverage
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	MYPYPATH=examples $(BIN)/python -m mypy examples/*.py
-	$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-branch --cov-report=term-missing:skip-covered $(ARGS)
 
 format: environment ## format the code and mend what the linter can
 	$(BIN)/python -m ruff format .

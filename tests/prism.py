@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import shutil
@@ -24,7 +25,11 @@ def prism_location() -> Path:
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = caches / "sqs-pipeline" / f"prism-{apache_beam.__version__}-{platform.machine()}"
     if not kept.exists():
-        _build(kept)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with (kept.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes of pytest wait: one build takes all cores
+            if not kept.exists():
+                _build(kept)
     return kept
 
 
@@ -32,7 +37,6 @@ def _build(kept: Path) -> None:
     go = shutil.which("go")
     if go is None:
         _cannot(f"there is no Go to build Prism with, and {VARIABLE} names none")
-    kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         module = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{apache_beam.__version__}"
         built = subprocess.run(
@@ -40,7 +44,7 @@ def _build(kept: Path) -> None:
         )
         if built.returncode:
             _cannot(f"Prism cannot be built: {built.stderr[-500:]}")
-        (Path(folder) / "prism").replace(kept)  # at once: somebody else may be building it, too
+        (Path(folder) / "prism").replace(kept)  # at once: whoever looks sees all of it, or nothing
 
 
 def _cannot(reason: str) -> None:

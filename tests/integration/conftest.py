@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import uuid
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from local_postgres import find_programs
 
 from tests.integration.jobs import BLOCKS, REGION, Place, a_pool
 from tests.moto_server import MotoServer
+from tests.ports import a_free_port
 from tests.prism import prism_location
 from transforms import aws as transforms_aws
 
@@ -111,6 +111,4 @@ def pool(tmp_path: Path) -> Iterator[tuple[Command, int]]:
 @pytest.fixture
 def port() -> int:
     """Find one that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        free: int = taken.getsockname()[1]
-    return free
+    return a_free_port()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.builders import an_s3_record
 from tests.command import Command
+from tests.ports import a_free_port
 from transforms import aws as transforms_aws
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def a_job(place: Place, tmp_path: Path, *options: str, **environment: str) -> Co
 
 def a_pool(tmp_path: Path) -> tuple[Command, int]:
     """Start a worker pool, and answer its port, too."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = a_free_port()
     started = Command("worker_pool", f"--port={port}", cwd=tmp_path)
     started.wait_for_line("the worker pool listens at ")
     return started, port

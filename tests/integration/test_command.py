@@ -199,7 +199,8 @@ def test_after_a_kill_the_next_run_does_what_was_not_done_and_only_that(
     place.send(json.dumps({"Records": [place.record("a"), place.record("slow")]}))
     place.upload("b")
     options = ("--processor=blocks:on_slow", "--process_concurrency=2", "--visibility_timeout_s=2")
-    with a_job(place, tmp_path, *options) as killed:
+    # Without a supervisor: its worker would live on and take the drain timeout to end in order.
+    with a_job(place, tmp_path, *options, "--pipelines=0") as killed:
         killed.wait_for_line("begun slow")
         killed.wait_for_line(f"stored s3://{place.bucket}/a as ")
         assert until(lambda: place.left() == (0, 1))  # b is deleted
@@ -297,25 +298,25 @@ def test_without_credentials_the_job_does_not_start(
 def test_an_outage_at_the_start_is_waited_for(aws: str, place: Place, tmp_path: Path) -> None:
     """Nobody answers when the job starts; when somebody does, it works as if nothing had been."""
     place.upload("a")
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        address = closed.getsockname()
-    url = f"http://{address[0]}:{address[1]}"
-    with a_job(place, tmp_path, f"--queue_url={place.url.replace(aws, url)}", AWS_ENDPOINT_URL=url) as job:
-        job.wait_for_line("the job starts all the same and waits for it")
-        job.wait_for_line("started: ")
-        assert place.left() == (1, 0)
-        with a_relay(address, to=aws):
-            job.wait_for_line(" stored s3://")
-            assert until(lambda: place.left() == (0, 0))
-            job.signal(signal.SIGTERM)
-            assert job.wait() == 0, str(job)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else can
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with a_job(place, tmp_path, f"--queue_url={place.url.replace(aws, url)}", AWS_ENDPOINT_URL=url) as job:
+            job.wait_for_line("the job starts all the same and waits for it")
+            job.wait_for_line("started: ")
+            assert place.left() == (1, 0)
+            with a_relay(silent, to=aws):
+                job.wait_for_line(" stored s3://")
+                assert until(lambda: place.left() == (0, 0))
+                job.signal(signal.SIGTERM)
+                assert job.wait() == 0, str(job)
     assert {"a": {**COUNTED, "source": place.source("a")}} == the_documents(tmp_path / "output")
     assert the_summary(job) == "1 received = 1 stored + 0 ignored + 0 set aside + 0 returned"
 
 
 @contextmanager
-def a_relay(address: tuple[str, int], *, to: str) -> Iterator[None]:
-    """Listen at `address`, and pass on what is said there to the server `to`, and its answers."""
+def a_relay(listener: socket.socket, *, to: str) -> Iterator[None]:
+    """Listen at its address, and pass on what is said there to the server `to`, and its answers."""
     target = urlsplit(to)
 
     def copy(source: socket.socket, sink: socket.socket) -> None:
@@ -331,17 +332,17 @@ def a_relay(address: tuple[str, int], *, to: str) -> Iterator[None]:
             copy(client, server)
             back.join()
 
-    def accept(listener: socket.socket) -> None:
+    def accept() -> None:
         with suppress(OSError):  # closed
             while True:
                 threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 
-    with socket.create_server(address) as listener:
-        accepting = threading.Thread(target=accept, args=(listener,), daemon=True)
-        accepting.start()
-        yield
-        listener.shutdown(socket.SHUT_RDWR)
-        accepting.join()
+    listener.listen()
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    yield
+    listener.shutdown(socket.SHUT_RDWR)
+    accepting.join()
 
 
 def test_a_json_log_is_one_object_a_line(place: Place, tmp_path: Path) -> None:

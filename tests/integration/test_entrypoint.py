@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -157,18 +156,11 @@ def test_the_jobs_commands_are_those_of_the_image(image: Image, command: str) ->
 # ── a worker pool
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def test_a_worker_pool_runs_the_users_function_and_ends_with_its_workers(
-    image: Image, bucket: str, queue_url: str
+    image: Image, bucket: str, queue_url: str, port: int
 ) -> None:
     """For a job that is submitted elsewhere; a function that prints much is not held up, since somebody reads it."""
     _upload(bucket, queue_url, "a", "b", "c")
-    port = _free_port()
     submitted = (
         *("--runner=PortableRunner", "--job_endpoint=embed", "--checkpointing_interval=9000"),
         *("--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"),
@@ -247,9 +239,9 @@ def test_a_container_is_as_well_as_its_job_says(
     assert expected == (done.returncode, done.stdout)
 
 
-def test_a_container_whose_job_does_not_answer_is_ill(image: Image) -> None:
+def test_a_container_whose_job_does_not_answer_is_ill(image: Image, port: int) -> None:
     """Nobody listens."""
-    done = image.run("health", SQS_PIPELINE_METRICS_PORT=str(_free_port()))
+    done = image.run("health", SQS_PIPELINE_METRICS_PORT=str(port))
 
     assert (1, "no answer: ") == (done.returncode, done.stderr[: len("no answer: ")])
 

@@ -143,15 +143,15 @@ def _a_worker_that_holds(job: Command, port: int) -> int:
 
 def test_a_job_that_sqs_does_not_answer_is_alive_and_not_ready(place: Place, tmp_path: Path, port: int) -> None:
     """It waits; starting it again would not help."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
-
-    with a_job(place, tmp_path, f"--metrics_port={port}", AWS_ENDPOINT_URL_SQS=nobody) as job:
-        assert until(lambda: "SQS gives no messages" in _ask(port, "/readyz")[1], TIMEOUT_S), str(job)
-        assert 503 == _ask(port, "/readyz")[0]
-        assert (200, "ok\n") == _ask(port, "/healthz")
-        assert until(lambda: _scrape(port)["receives_failed_total"] > 0, TIMEOUT_S), str(job)
-        assert "\nsqs_pipeline_queue_backlog_messages " not in _ask(port, "/metrics")[1]
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else can
+        nobody = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with a_job(place, tmp_path, f"--metrics_port={port}", AWS_ENDPOINT_URL_SQS=nobody) as job:
+            assert until(lambda: "SQS gives no messages" in _ask(port, "/readyz")[1], TIMEOUT_S), str(job)
+            assert 503 == _ask(port, "/readyz")[0]
+            assert (200, "ok\n") == _ask(port, "/healthz")
+            assert until(lambda: _scrape(port)["receives_failed_total"] > 0, TIMEOUT_S), str(job)
+            assert "\nsqs_pipeline_queue_backlog_messages " not in _ask(port, "/metrics")[1]
 
 
 @pytest.mark.parametrize("pipelines", [0, 2])

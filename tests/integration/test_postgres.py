@@ -241,7 +241,7 @@ def test_a_kill_9_between_the_commit_and_the_delete_loads_its_object_once(
     (tmp_path / "mine.py").write_text(DIES_ONCE)
     notify(bucket, queue_url, times=1)
 
-    options = ("--processor=mine:Dies", "--visibility_timeout_s=2", "--idle_s=8")
+    options = ("--processor=mine:Dies", "--visibility_timeout_s=2", "--idle_s=4")  # the lease ends before the drain
     with a_job(server, queue_url, tmp_path, *options) as job:
         assert job.wait(TIMEOUT_S) == 0, str(job)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from pipeline.options import RunSettings, Settings
 from pipeline.worker import Worker
 from tests.builders import QUEUE_URL
 from tests.fakes import FakeClock, FakeQueue
+from tests.ports import a_free_port
 from transforms.events import EVENTS
 from transforms.failures import UserError
 from transforms.settings import ReceiveSettings
@@ -47,12 +47,6 @@ def _settings(port: int = 0, runner: str = "DirectRunner") -> Settings:
     return Settings(ReceiveSettings(QUEUE_URL), run=RunSettings(metrics_port=port, runner=runner))
 
 
-def _a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
-
-
 def test_unless_it_is_asked_for_nobody_looks_on() -> None:
     """Not even the queue is opened."""
     with observed(_settings(), None, None, workers_here=True):  # type: ignore[arg-type]
@@ -61,7 +55,7 @@ def test_unless_it_is_asked_for_nobody_looks_on() -> None:
 
 def test_a_process_without_a_supervisor_serves_itself() -> None:
     """What it is now, at each request; and nothing afterwards."""
-    port = _a_free_port()
+    port = a_free_port()
     url = f"http://127.0.0.1:{port}/metrics"
 
     with observed(_settings(port), _outside(), None, workers_here=True):

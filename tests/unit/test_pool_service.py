@@ -15,6 +15,7 @@ from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 from pipeline import pool_service
 from pipeline.pool_service import WorkerPool, serve
 from pipeline.worker_pool import PoolOptions
+from tests.ports import a_free_port
 from transforms.failures import UserError
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[_Process]:
 @pytest.fixture
 def free_port() -> int:
     """Answer a port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        return int(closed.getsockname()[1])
+    return a_free_port()
 
 
 def _start(pool: WorkerPool, name: str) -> None:
@@ -131,8 +131,7 @@ def test_a_runner_asks_over_grpc_and_only_one_pool_listens(server: int, processe
 
 def test_a_pool_listens_at_an_address_of_version_6_too() -> None:
     """As it is written, without brackets."""
-    with socket.create_server(("::1", 0), family=socket.AF_INET6) as closed:
-        port = closed.getsockname()[1]
+    port = a_free_port("::1")
     options = PoolOptions(bind="::1", port=port)
     server = serve(WorkerPool(options), options)
     try:

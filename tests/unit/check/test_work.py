@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -188,7 +187,6 @@ def test_a_function_that_gives_no_result_says_why_and_where(mine: Path, body: st
     (mine / "my_failing.py").write_text(f"def f(content):\n    {body}\n")
 
     _, found = check_sample(_processing("my_failing:f"))
-    del sys.modules["my_failing"]
 
     assert Level.PROBLEM == found.level
     assert found.found.startswith(f"my_failing:f gives no result: {said}")
@@ -217,6 +215,5 @@ def test_rows_are_counted_in_bytes_and_forgotten(mine: Path) -> None:
 
     _, found = check_sample(_processing("my_rows:f"))
 
-    del sys.modules["my_rows"]
     assert Level.OK == found.level
     assert " fields and a file of " in found.found
