@@ -8,6 +8,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -27,6 +28,14 @@ START_S = 60
 STOP_S = 15
 UNTIL_NOBODY_LISTENS = 'exec 3<&0; "$@" & server=$!; { cat <&3; kill -INT $server; } & wait $server'
 """Its standard input ends with whoever started it, however that one ended; so the server does not outlive it."""
+AS = """
+import os, sys
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[1]))
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Popen's own `user` forks the whole process first, and threads of gRPC that run in it can end such a copy."""
 LOADED = """
 SELECT (SELECT count(*) FROM orders), (SELECT count(DISTINCT number) FROM orders), (SELECT count(*) FROM loads)
 """
@@ -50,13 +59,12 @@ class LocalPostgres:
         log = directory / "log"
         with log.open("wb") as words:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", UNTIL_NOBODY_LISTENS, "sh", programs / "postgres", *_settings(directory)],
+                [*who, "/bin/sh", "-c", UNTIL_NOBODY_LISTENS, "sh", programs / "postgres", *_settings(directory)],
                 cwd=directory,
                 stdin=subprocess.PIPE,
                 stdout=words,
                 stderr=words,
                 start_new_session=True,
-                **who,
             )
         server = cls(f"postgresql:///postgres?host={directory}&user={USER}", process)
         try:
@@ -115,15 +123,14 @@ def postgres(_output: Path) -> Iterator[Beside]:
             server.stop()
 
 
-def _make_database(programs: Path, directory: Path, who: dict[str, Any]) -> None:
+def _make_database(programs: Path, directory: Path, who: list[str]) -> None:
     options = [f"--pgdata={directory / 'data'}", f"--username={USER}", "--auth=trust", "--no-sync"]
     made = subprocess.run(
-        [programs / "initdb", *options, "--encoding=UTF8", "--locale=C"],
+        [*who, programs / "initdb", *options, "--encoding=UTF8", "--locale=C"],
         cwd=directory,
         capture_output=True,
         text=True,
         check=False,
-        **who,
     )
     if made.returncode:
         raise RuntimeError(f"initdb failed:\n{made.stderr}")
@@ -144,13 +151,13 @@ def find_programs() -> Path:
     return Path(found).resolve().parent if found else versions[-1].parent
 
 
-def _owner(directory: Path) -> dict[str, Any]:
+def _owner(directory: Path) -> list[str]:
     """Name the user to run it as, and give `directory` to it: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
-        return {}
+        return []
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             user = pwd.getpwnam(name)
             os.chown(directory, user.pw_uid, user.pw_gid)
-            return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            return [sys.executable, "-ISc", AS, str(user.pw_uid), str(user.pw_gid)]
     raise MissingError("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as.")
