@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 WORKLOADS = ("small", "latency", "large", "scale", "pipelines", "output", "start")
 OBJECTS = 20_000
 VARIATIONS = 4
-"""The workloads that run only the job take this part of the objects; `latency` takes all."""
+"""The output workload takes this part of the objects."""
 
 
 @dataclass(frozen=True, slots=True)

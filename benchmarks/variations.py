@@ -46,7 +46,7 @@ def scale(arguments: Arguments, report: Report) -> None:
 
 def pipelines(arguments: Arguments, report: Report) -> None:
     """A second process: how much faster, where the stand-in needs a core's part too?"""
-    load = Load(arguments.objects_of_variations, hold_s=HOLD_S)
+    load = Load(arguments.objects, hold_s=HOLD_S)
     trials = {f"--pipelines={n}": trial(job(f"--pipelines={n}"), load, stops=False) for n in (1, 2)}
     rows = _rows(trials, arguments.rounds, dict.fromkeys(trials, load.objects), report)
     one, two = rows.values()

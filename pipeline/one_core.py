@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FIRST_LOOK_S = 0.05
 LOOK_S = 2.0
+MOMENT_S = (0.1, 0.4)
 _STAT = Path("/proc/stat")
 WORTH_MOVING = 0.2
 """Of a core's time: so much less must others use of another core, or two processes would swap places for ever."""
@@ -30,33 +31,41 @@ def keep(number: int, ended: threading.Event) -> None:
         threading.Thread(target=_keep, args=(cores, number, ended), name="one-core", daemon=True).start()
 
 
-def quietest(cores: list[int], busy: Mapping[int, float], current: int | None, own: float) -> int:
+def quietest(cores: list[int], busy: Mapping[int, float], current: int, own: float) -> int:
     """Answer where to be: `busy` is each core's share of time in use, `own` what this process used of `current`."""
     others = {core: busy.get(core, 0.0) for core in cores}
-    if current in others:
-        others[current] = max(0.0, others[current] - own)
+    others[current] = max(0.0, others[current] - own)
     best = min(cores, key=lambda core: others[core])  # the first of equals
-    if current in others and others[current] - others[best] < WORTH_MOVING:
-        return current
-    return best
+    return current if others[current] - others[best] < WORTH_MOVING else best
 
 
 def _keep(cores: list[int], number: int, ended: threading.Event) -> None:
     first = number % len(cores)
     cores = cores[first:] + cores[:first]
-    current: int | None = None
-    wait_s = FIRST_LOOK_S
-    used_before, own_before = _used_ticks(), _own_ticks()
+    found: int | None = cores[0]
+    during_s = FIRST_LOOK_S
     try:
-        while not ended.wait(wait_s):
-            used, own, ticks = _used_ticks(), _own_ticks(), wait_s * os.sysconf("SC_CLK_TCK")
-            busy = {core: (used[core] - used_before.get(core, used[core])) / ticks for core in used}
-            current = quietest(cores, busy, current, (own - own_before) / ticks)
+        while found is not None:
+            current = found
             _move({current})
-            used_before, own_before = used, own
-            wait_s = LOOK_S * random.uniform(0.8, 1.2)  # noqa: S311 - so that two do not move at the same moment
+            found = _look(cores, current, during_s, ended)
+            if found not in {current, None}:
+                # Two that share a core would leave it together, again and again, by what both saw before one left: so
+                # each looks once more, for a moment of its own.
+                found = _look(cores, current, random.uniform(*MOMENT_S), ended)  # noqa: S311 - no secret
+            during_s = LOOK_S * random.uniform(0.8, 1.2)  # noqa: S311 - as above
     finally:
         _move(set(cores))
+
+
+def _look(cores: list[int], current: int, during_s: float, ended: threading.Event) -> int | None:
+    """Answer where to be by what the next seconds show; None if the end comes first."""
+    used_before, own_before = _used_ticks(), _own_ticks()
+    if ended.wait(during_s):
+        return None
+    used, own, ticks = _used_ticks(), _own_ticks(), during_s * os.sysconf("SC_CLK_TCK")
+    busy = {core: (used[core] - used_before.get(core, used[core])) / ticks for core in used}
+    return quietest(cores, busy, current, (own - own_before) / ticks)
 
 
 def _used_ticks() -> dict[int, int]:

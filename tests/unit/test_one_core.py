@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from pipeline import one_core
 from pipeline.one_core import quietest
 
 CORES = [0, 1, 2, 3]
-
-
-def test_a_process_begins_on_the_quietest_core() -> None:
-    """The first of equals: pipelines count from different ones."""
-    assert quietest(CORES, {0: 0.9, 1: 0.1, 2: 0.0, 3: 0.0}, None, 0.0) == 2
-    assert quietest([3, 0, 1, 2], dict.fromkeys(CORES, 0.0), None, 0.0) == 3
 
 
 def test_its_own_work_does_not_drive_it_away() -> None:
@@ -32,7 +28,28 @@ def test_it_moves_from_a_core_that_others_use() -> None:
 
 def test_only_allowed_cores_are_looked_at() -> None:
     """A container may have some of the machine's."""
-    assert quietest([2, 3], {0: 0.0, 1: 0.0, 2: 0.9, 3: 0.5}, None, 0.0) == 3
+    assert quietest([2, 3], {0: 0.0, 1: 0.0, 2: 0.9, 3: 0.5}, 2, 0.0) == 3
+
+
+def moves(monkeypatch: pytest.MonkeyPatch, number: int, *seen: int | None) -> list[set[int]]:
+    """Answer where a process of `number` is put on cores 0 and 1, when looks answer what is `seen`."""
+    looks, put = iter(seen), list[set[int]]()
+    monkeypatch.setattr(one_core, "_look", lambda *_: next(looks))
+    monkeypatch.setattr(one_core, "_move", put.append)
+    one_core._keep([0, 1], number, threading.Event())
+    return put
+
+
+def test_pipelines_begin_on_cores_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And are free in the end."""
+    assert [[{0}, {0, 1}], [{1}, {0, 1}], [{0}, {0, 1}]] == [moves(monkeypatch, n, None) for n in range(3)]
+
+
+def test_a_process_moves_only_if_a_second_look_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that share a core would leave it together otherwise, and go on sharing one."""
+    assert [{0}, {1}, {0, 1}] == moves(monkeypatch, 0, 1, 1, None)
+    assert [{0}, {0}, {0, 1}] == moves(monkeypatch, 0, 1, 0, None)
+    assert [{0}, {0, 1}] == moves(monkeypatch, 0, 1, None)
 
 
 LIVE = """
