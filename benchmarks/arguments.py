@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 WORKLOADS = ("small", "latency", "large", "scale", "pipelines", "output", "start")
 OBJECTS = 20_000
-VARIATIONS = 4
-"""The output workload takes this part of the objects."""
+OUTPUT_PART = 4
+"""The `output` workload takes this part of the objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Arguments:
     picture: Path | None = None
 
     @property
-    def objects_of_variations(self) -> int:
-        """Objects in the runs of the workloads that run only the job."""
-        return max(1, self.objects // VARIATIONS)
+    def objects_of_output(self) -> int:
+        """Objects in the runs of `output`."""
+        return max(1, self.objects // OUTPUT_PART)
 
 
 def parse(argv: Sequence[str] | None = None) -> Arguments:

@@ -60,7 +60,7 @@ def pipelines(arguments: Arguments, report: Report) -> None:
 
 def output(arguments: Arguments, report: Report) -> None:
     """Results as files, or as objects in S3."""
-    count = arguments.objects_of_variations
+    count = arguments.objects_of_output
     trials = {
         "results in a directory": trial(job(), Load(count)),
         "results in S3": trial(job(), Load(count), output=f"s3://{RESULTS_BUCKET}/results"),

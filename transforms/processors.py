@@ -26,7 +26,7 @@ def count_lines(content: Fetched) -> dict[str, int]:
 
 
 def _newlines(chunk: bytes) -> int:
-    """Count with numpy, which Beam brings along: `bytes.count` takes as long as inflating did, five times as long."""
+    """Count with numpy, which Beam brings along: `bytes.count` takes five times as long, as long as inflating."""
     array = np.frombuffer(chunk, np.uint8)
     pieces = (array[start : start + _AT_ONCE_BYTES] for start in range(0, len(array), _AT_ONCE_BYTES))
     return sum(int(np.count_nonzero(piece == _NEWLINE)) for piece in pieces)

@@ -75,6 +75,17 @@ def aws_environment(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
 
 
 @pytest.fixture
+def environment(aws_environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Let one test say how AWS is reached: it begins without proxies and certificates."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        aws_environment.delenv(name, raising=False)
+        aws_environment.delenv(name.lower(), raising=False)
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        aws_environment.delenv(name, raising=False)
+    return aws_environment
+
+
+@pytest.fixture
 def serve_s3(aws_environment: pytest.MonkeyPatch) -> Callable[[RawServer], None]:
     """Send this test's requests for S3 to a server of its own."""
     return lambda server: aws_environment.setenv("AWS_ENDPOINT_URL_S3", server.url)

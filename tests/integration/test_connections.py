@@ -20,6 +20,7 @@ from botocore.exceptions import (
 from urllib3.util.wait import wait_for_read
 
 from tests.certificates import a_tls_server
+from tests.ports import a_free_port
 from tests.raw_server import STALL, RawServer, an_answer
 from transforms.connections import Connections
 
@@ -162,8 +163,7 @@ def test_a_connection_that_does_not_come_about_is_not_waited_for_for_ever(monkey
 
 def test_a_server_that_is_not_there_is_named() -> None:
     """As boto3 would name it."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    url = f"http://127.0.0.1:{a_free_port()}"
 
     with pytest.raises(EndpointConnectionError, match=url):
         connections_to(url).post(HEADERS, b"")

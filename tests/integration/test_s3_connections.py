@@ -27,17 +27,6 @@ def read(key: str) -> bytes:
 
 
 @pytest.fixture
-def environment(aws_environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Begin without proxies and certificates."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        aws_environment.delenv(name, raising=False)
-        aws_environment.delenv(name.lower(), raising=False)
-    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
-        aws_environment.delenv(name, raising=False)
-    return aws_environment
-
-
-@pytest.fixture
 def proxy(environment: pytest.MonkeyPatch) -> Iterator[RawServer]:
     """Stand between us and a host that only it could know."""
     environment.setenv("AWS_ENDPOINT_URL_S3", "http://s3.example.invalid")

@@ -94,13 +94,11 @@ def test_a_refusal_is_left_to_boto3(aws_environment: pytest.MonkeyPatch, answer:
         assert sqs_calls.call("receive_message", REGION, ARGUMENTS) is None
 
 
-def test_what_is_behind_a_proxy_is_left_to_boto3(aws_environment: pytest.MonkeyPatch) -> None:
+def test_what_is_behind_a_proxy_is_left_to_boto3(environment: pytest.MonkeyPatch) -> None:
     """It knows proxies."""
     with RawServer([an_object({"Messages": [MESSAGE]})]) as proxy:
-        aws_environment.setenv("AWS_ENDPOINT_URL_SQS", "http://sqs.example.invalid")
-        aws_environment.setenv("http_proxy", proxy.url)
-        aws_environment.delenv("no_proxy", raising=False)
-        aws_environment.delenv("NO_PROXY", raising=False)
+        environment.setenv("AWS_ENDPOINT_URL_SQS", "http://sqs.example.invalid")
+        environment.setenv("http_proxy", proxy.url)
 
         assert sqs_calls.call("receive_message", REGION, ARGUMENTS) is None
         received = SqsQueue("http://sqs.example.invalid/1/q", REGION).receive(
@@ -133,17 +131,15 @@ def test_an_endpoint_with_a_path_is_left_to_boto3(aws_environment: pytest.Monkey
 
 
 @pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
-def test_certificates_of_one_s_own_are_trusted(aws_environment: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+def test_certificates_of_one_s_own_are_trusted(environment: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     """As boto3 trusts them; without them the queue is in trouble, and the reason is in the line."""
     tls, bundle = a_tls_server(tmp_path)
-    for each in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
-        aws_environment.delenv(each, raising=False)
     with RawServer([an_object({"Messages": [MESSAGE]})], tls=tls) as server:
-        aws_environment.setenv("AWS_ENDPOINT_URL_SQS", server.url)
+        environment.setenv("AWS_ENDPOINT_URL_SQS", server.url)
         with pytest.raises(QueueError, match="certificate"):
             SqsQueue(f"{server.url}/1/q", REGION).receive(max_messages=1, wait_s=0, visibility_timeout_s=30)
 
-        aws_environment.setenv(name, str(bundle))
+        environment.setenv(name, str(bundle))
         forget_clients()
         assert {"Messages": [MESSAGE]} == sqs_calls.call("receive_message", REGION, ARGUMENTS)
 

@@ -10,6 +10,8 @@ import pytest
 from transforms.byte_budget import ByteBudget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from transforms.byte_budget import Reservation
 
 PATIENCE_S = 30
@@ -124,36 +126,40 @@ def test_a_release_wakes_nobody_in_vain() -> None:
     assert all(other.waits for other in others)
 
 
-def test_one_who_gives_up_waiting_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def ask_in_vain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Ask a budget for bytes, and be interrupted while they are awaited, just after something else."""
+
+    def ask(budget: ByteBudget, size: int, meanwhile: Callable[[], object] = list) -> None:
+        def interrupted(*_: object) -> bool:
+            meanwhile()
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Event, "wait", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                budget.acquire(size)
+
+    return ask
+
+
+def test_one_who_gives_up_waiting_holds_up_nobody(ask_in_vain: Callable[..., None]) -> None:
     """Ctrl-C comes as an exception; those behind would wait for ever."""
     budget = ByteBudget(100)
     budget.acquire(90)
 
-    def interrupted(*_: object) -> bool:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Event, "wait", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            budget.acquire(20)
+    ask_in_vain(budget, 20)
 
     assert 90 == budget.used
     assert 10 == budget.acquire(10).size
 
 
-def test_one_who_gives_up_when_the_turn_has_come_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_who_gives_up_when_the_turn_has_come_gives_it_back(ask_in_vain: Callable[..., None]) -> None:
     """Else the bytes would be lost."""
     budget = ByteBudget(100)
     first = budget.acquire(90)
 
-    def interrupted(*_: object) -> bool:
-        first.release()
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Event, "wait", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            budget.acquire(20)
+    ask_in_vain(budget, 20, first.release)
 
     assert 0 == budget.used
 
