@@ -13,7 +13,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from transforms.queues import SQS_MAX_BATCH
 from transforms.records import Finished, ObjectRef
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from transforms.records import Failure
 
 log = logging.getLogger(__name__)
+
+MAX_TAKEN = 100
+"""Records handed out at once: many, for they are fetched at once; not all that thousands of records to ignore are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,7 @@ class Buffer:
             self._changed.notify_all()
 
     def take(self, timeout_s: float) -> list[ObjectRef | Finished | Failure]:
-        """Start what may be started, about ten records; wait up to `timeout_s` if that is nothing."""
+        """Start what may be started, about `MAX_TAKEN` records; wait up to `timeout_s` if that is nothing."""
         with self._changed:
             outcomes = self._take_now()
             if not outcomes:
@@ -107,7 +109,7 @@ class Buffer:
 
     def _take_now(self) -> list[ObjectRef | Finished | Failure]:
         outcomes: list[ObjectRef | Finished | Failure] = []
-        while len(outcomes) < SQS_MAX_BATCH and (waiting := self._next()) is not None:
+        while len(outcomes) < MAX_TAKEN and (waiting := self._next()) is not None:
             outcomes += waiting.outcomes
         return outcomes
 

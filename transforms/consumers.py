@@ -115,7 +115,7 @@ class Consumer:
             self._pollers.start()  # within the lock: nobody may find them not started, and think they have ended
 
     def take(self, timeout_s: float) -> list[ObjectRef | Finished | Failure]:
-        """Hand out what may be started now, about ten records; wait up to `timeout_s` for it, longer if idle."""
+        """Hand out what may be started now, about a hundred records; wait up to `timeout_s` for it, longer if idle."""
         self.taken_at, self.taker = self._clock(), threading.get_ident()
         if self._stop.is_set() or self._gives_up():
             self._give_back_unstarted()

@@ -43,7 +43,10 @@ class FetchObjects(beam.PTransform):
 
 
 class _FetchFn(beam.DoFn):
-    """Hands references to the pool, and on what is complete."""
+    """Hands references to the pool, and on what is complete: not before the pool has all that came at once.
+
+    What is handed on is processed and stored meanwhile, and references that came last would wait for that.
+    """
 
     def __init__(self, handle: ProcessWide[WorkPool[ObjectRef, Fetched | Failure | Finished]]) -> None:
         self._handle = handle
@@ -54,8 +57,8 @@ class _FetchFn(beam.DoFn):
     def process(self, element: ObjectRef | FetchedOrNot) -> Iterator[FetchedOrNot]:
         if isinstance(element, ObjectRef):
             self._pool.submit(element)
-        else:
-            yield element
+            return
+        yield element
         yield from self._pool.completed()
 
 

@@ -34,7 +34,7 @@ class WorkPool(Generic[T, R]):
             self._start_thread()
 
     def completed(self) -> Iterator[R]:
-        """Hand back what is complete by now, in completion order."""
+        """Hand back what is complete by now, in completion order; not what is completed while that is processed."""
         return drained(self._complete)
 
     def close(self) -> None:
@@ -56,8 +56,11 @@ class WorkPool(Generic[T, R]):
 
 
 def drained(items: deque[T]) -> Iterator[T]:
-    """Take what is in `items` by now; several threads may do so at once, and each item is taken once."""
-    while items:
+    """Take what is in `items` by now; several threads may do so at once, and each item is taken once.
+
+    What comes later is left: whoever took until nothing is left would do nothing else for as long as more comes.
+    """
+    for _ in range(len(items)):
         try:
             yield items.popleft()
         except IndexError:  # another copy of the step took it

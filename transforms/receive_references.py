@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transforms.settings import ReceiveSettings
 
 PULSE_S = 0.02
-"""How often the steps get the chance to hand on what is complete, while deliveries are open and nothing else flows."""
+"""How long it waits for more to hand out, before the steps get the chance to hand on what is complete."""
 
 SOURCES = "sources"
 """The namespace of Beam's counters that say how receivers ended, to whoever is not in their process."""
@@ -140,7 +140,7 @@ class _ReceivingFn(beam.DoFn):
             now = Timestamp.now()
             for outcome in outcomes:
                 yield TimestampedValue(outcome, now)
-            if not outcomes and consumer.busy:
+            if consumer.busy:  # last: what was handed out is under way while the steps hand on
                 yield TimestampedValue(Pulse(), now)
             _hold(watermark, consumer, now)
             if consumer.finished():

@@ -80,12 +80,12 @@ def test_messages_are_started_in_the_order_in_which_they_came(line: _Line) -> No
     assert [["a", "b", "c"], []] == [line.take(), line.take()]
 
 
-def test_about_ten_records_are_started_at_once(line: _Line) -> None:
+def test_about_a_hundred_records_are_started_at_once(line: _Line) -> None:
     """A message's records stay together."""
-    for number in range(12):
+    for number in range(40):
         line.add(f"message-{number}", records=3)
 
-    assert [f"message-{number}" for number in range(4) for _ in range(3)] == line.take()
+    assert [f"message-{number}" for number in range(34) for _ in range(3)] == line.take()
 
 
 def test_what_is_taken_is_in_hand(line: _Line) -> None:

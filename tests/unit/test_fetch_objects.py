@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,14 +15,14 @@ from tests.fake_objects import FakeObjects, FakeOpenObject, fake_objects
 from tests.steps import TIMEOUT_S, outputs_of
 from transforms.contents import Fetched
 from transforms.failures import CorruptGzipError, FailureKind, FinishedKind
-from transforms.fetch_objects import FetchObjects
+from transforms.fetch_objects import FetchObjects, _FetchFn
 from transforms.process_wide import ProcessWide
 from transforms.records import Failure, Finished, ObjectRef, Pulse
 from transforms.result_names import result_name
 from transforms.settings import FetchSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 slow_may_end = threading.Event()
 SLOW = "slow.gz"
@@ -123,6 +124,33 @@ def test_every_other_outcome_passes_through_untouched(objects: FakeObjects, step
 
     assert [*outcomes, Pulse()] == outputs_of(step(), outcomes, outputs=4)
     assert [] == objects.opens
+
+
+def test_nothing_is_handed_on_before_all_references_that_came_at_once_are_under_way() -> None:
+    """What is handed on is processed and stored before the next reference comes."""
+    pool = _PoolOfComplete("content")
+    fetch = _FetchFn(SimpleNamespace(get=lambda: pool))
+    fetch.setup()
+    refs = [an_object_ref(key="1"), an_object_ref(key="2")]
+
+    handed_on = [list(fetch.process(element)) for element in [*refs, Pulse()]]
+
+    assert [[], [], [Pulse(), "content"]] == handed_on
+    assert refs == pool.submitted
+
+
+class _PoolOfComplete:
+    """Always has something that is complete."""
+
+    def __init__(self, complete: str) -> None:
+        self._complete = complete
+        self.submitted: list[ObjectRef] = []
+
+    def submit(self, ref: ObjectRef) -> None:
+        self.submitted.append(ref)
+
+    def completed(self) -> Iterator[str]:
+        yield self._complete
 
 
 def test_one_slow_object_holds_up_no_other(objects: FakeObjects, step: Callable[..., FetchObjects]) -> None:

@@ -82,6 +82,22 @@ def test_asking_for_what_is_complete_never_waits(start: Callable[..., WorkPool[i
     slow.set()
 
 
+def test_what_is_completed_while_other_work_is_handed_back_waits_for_the_next_time(
+    start: Callable[..., WorkPool[int, int]],
+) -> None:
+    """Or whoever processes it would do nothing else for as long as the pool is as fast."""
+    pool = start(lambda number: number, threads=1)
+    pool._complete.extend([1, 2])
+
+    handed_back = []
+    for number in pool.completed():
+        pool._complete.append(number + 10)
+        handed_back.append(number)
+
+    assert [1, 2] == handed_back
+    assert [11, 12] == list(pool.completed())
+
+
 def test_no_more_threads_than_allowed_run(start: Callable[..., WorkPool[int, int]]) -> None:
     """And none before there is work."""
     pool = start(lambda number: number, threads=3)
@@ -121,11 +137,11 @@ def test_a_closed_pool_completes_what_it_was_handed(start: Callable[..., WorkPoo
 def test_a_completed_piece_that_another_copy_of_the_step_took_is_no_error(
     start: Callable[..., WorkPool[int, int]],
 ) -> None:
-    """It was there when this copy looked."""
+    """It was there when this copy counted."""
 
     class _Taken(deque[int]):
-        def __bool__(self) -> bool:
-            return True
+        def __len__(self) -> int:
+            return 1
 
     pool = start(lambda number: number, threads=1)
     pool._complete = _Taken()

@@ -158,21 +158,20 @@ def _source(takes: list[Take], clock: _Clock, *, bounded: bool = False, budget_s
 @both_twins
 def test_what_was_received_is_emitted_in_order_at_the_time_of_its_emission(clock: _Clock, *, bounded: bool) -> None:
     """References, and what a message says that is no object to fetch."""
-    source = _source([Take([REF, FINISHED]), Take([FAILURE], busy=False)], clock, bounded=bounded)
+    takes = [Take([REF, FINISHED], busy=False), Take([FAILURE], busy=False)]
+    source = _source(takes, clock, bounded=bounded)
 
     assert [(REF, 0.25), (FINISHED, 0.25), (FAILURE, 0.5)] == list(source.call())
 
 
 @both_twins
-def test_pulses_are_emitted_only_while_something_is_open_and_nothing_else_flows(
-    clock: _Clock, *, bounded: bool
-) -> None:
-    """An idle job costs nothing; a busy one hands on what is complete with whatever flows."""
-    takes = [Take(busy=False), Take([REF]), Take(), Take(), Take([FINISHED]), Take(), Take(busy=False)]
+def test_while_something_is_open_a_pulse_follows_all_that_was_received_at_once(clock: _Clock, *, bounded: bool) -> None:
+    """An idle job costs nothing; a busy one hands on what is complete when everything that came is under way."""
+    takes = [Take(busy=False), Take([REF, REF]), Take(), Take([FINISHED]), Take([FAILURE], busy=False)]
 
     calls = _source(takes, clock, bounded=bounded).run()
 
-    assert [[REF, Pulse(), Pulse(), FINISHED, Pulse()]] == calls
+    assert [[REF, REF, Pulse(), Pulse(), FINISHED, Pulse(), FAILURE]] == calls
 
 
 def test_the_source_starts_the_consumer_and_waits_a_pulse_at_a_time(clock: _Clock) -> None:
@@ -193,14 +192,14 @@ def test_a_source_that_has_finished_claims_its_end(clock: _Clock, *, bounded: bo
     """A plain return would fail the job after all the work was done."""
     source = _source([Take([REF]), Take(busy=False)], clock, bounded=bounded)
 
-    assert [[REF]] == source.run()
+    assert [[REF, Pulse()]] == source.run()
     assert "ended" == source.tracker.current_restriction()
     assert source.tracker.deferred_status() is None
 
 
 def test_a_call_defers_after_its_budget_and_resumes_on_the_residual(clock: _Clock) -> None:
     """Flink's checkpoints wait for the end of a call."""
-    takes = [Take([an_object_ref(key=f"{number}")], after_s=0.5) for number in range(5)]
+    takes = [Take([an_object_ref(key=f"{number}")], busy=False, after_s=0.5) for number in range(5)]
 
     calls = _source(takes, clock, budget_s=1).run()
 
@@ -216,7 +215,7 @@ def test_a_budget_is_over_even_when_nothing_comes(clock: _Clock) -> None:
 
 def test_without_a_budget_a_call_lasts_as_long_as_the_source(clock: _Clock) -> None:
     """On FnApiRunner a deferral would be one more bundle, for nothing."""
-    takes = [Take([REF], after_s=86_400) for _ in range(3)]
+    takes = [Take([REF], busy=False, after_s=86_400) for _ in range(3)]
 
     assert [[REF, REF, REF]] == _source(takes, clock).run()
 
@@ -238,20 +237,20 @@ def test_a_running_call_is_never_split(clock: _Clock, *, bounded: bool) -> None:
 
     splits = [source.tracker.try_split(fraction) for _ in call for fraction in (0.01, 0.5, 1.0)]
 
-    assert [None] * 6 == splits
+    assert [None] * 9 == splits
     assert source.tracker.try_split(0.5) is None
     assert "ended" == source.tracker.current_restriction()
 
 
 def test_a_split_at_fraction_0_ends_the_call_and_leaves_the_rest(clock: _Clock) -> None:
     """That is how a runner asks for a checkpoint."""
-    source = _source([Take([REF]), Take([FINISHED]), Take(busy=False)], clock)
+    source = _source([Take([REF]), Take([FINISHED], busy=False), Take(busy=False)], clock)
     call = source.call()
     assert (REF, 0.25) == next(call)
 
     assert ("ended", "receiving") == source.tracker.try_split(0)
     assert source.tracker.try_split(0) is None
-    assert [] == list(call)
+    assert [Pulse()] == [value for value, _ in call]
     assert source.tracker.check_done()
     assert [[FINISHED]] == source.run()
 
@@ -314,7 +313,7 @@ def test_the_watermark_is_held_at_the_oldest_open_delivery(clock: _Clock, *, bou
         Take(after_s=1, busy=False),
     ]
 
-    assert [None, 1, 1, 2, 6] == _watermarks(_source(takes, clock, bounded=bounded))
+    assert [None, None, 1, 1, 2, 2, 6] == _watermarks(_source(takes, clock, bounded=bounded))
 
 
 def test_the_watermark_never_goes_back(clock: _Clock) -> None:
@@ -325,14 +324,14 @@ def test_the_watermark_never_goes_back(clock: _Clock) -> None:
         Take(after_s=1, oldest=NOW + timedelta(seconds=4)),
     ]
 
-    assert [None, 5, 5, 5] == _watermarks(_source(takes, clock))
+    assert [None, 5, 5, 5, 5] == _watermarks(_source(takes, clock))
 
 
 def test_the_watermark_is_not_ahead_of_the_clock(clock: _Clock) -> None:
     """Whatever a delivery says of itself; nothing that is emitted later may be late."""
     source = _source([Take([REF], after_s=1, oldest=NOW + timedelta(days=1)), Take(after_s=1)], clock)
 
-    assert [None, 1, 2] == _watermarks(source)
+    assert [None, None, 1, 2] == _watermarks(source)
 
 
 def test_the_watermark_is_set_in_every_call(clock: _Clock) -> None:
@@ -386,4 +385,4 @@ def test_in_a_pipeline_everything_comes_out_and_the_job_ends(budget_s: float | N
             | beam.Map(_collect, name)
         )
 
-    assert [REF, Pulse(), FINISHED, FAILURE, Pulse()] == _received[name]
+    assert [REF, Pulse(), Pulse(), FINISHED, FAILURE, Pulse(), Pulse()] == _received[name]
