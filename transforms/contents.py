@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transforms.failures import RecordError
     from transforms.objects import Objects
     from transforms.records import ObjectRef
-    from transforms.retrieval import Content
+    from transforms.retrieval import Content, Retrieved
     from transforms.settings import FetchSettings
 
 
@@ -153,16 +153,23 @@ def fetch(
     before a broken stream is resumed. Raises a `RecordError`: whatever opening and reading raise, `CorruptGzipError`
     for a small object, `TooLargeError` for one that is not gzip and over `max_object_bytes`.
     """
-    retrieved = retrieve(ref, connect=connect, settings=settings, budget=budget, pause=pause)
-    info = retrieved.info
+    return content_of(retrieve(ref, connect=connect, settings=settings, budget=budget, pause=pause))
+
+
+def content_of(retrieved: Retrieved) -> Fetched:
+    """Inflate what is small, and give access to the rest; asked once. Never waits.
+
+    Raises a `RecordError`: `CorruptGzipError` for a small object.
+    """
+    ref, info = retrieved.ref, retrieved.info
     fetched = (info.etag, info.version_id or ref.version_id)
     if fetched != (ref.etag, ref.version_id):
         ref = dataclasses.replace(ref, etag=fetched[0], version_id=fetched[1])
     return Fetched(
         ref,
-        retrieved.content,
+        retrieved.content(),
         size=info.size,
-        max_read_bytes=settings.max_read_bytes,
+        max_read_bytes=retrieved.settings.max_read_bytes,
         on_close=retrieved.reservation.release,
     )
 

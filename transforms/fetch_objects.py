@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import apache_beam as beam
 
 from transforms.contents import Fetched
-from transforms.fetching import Fetcher
+from transforms.fetching import Arrived, Fetcher
 from transforms.pools import WorkPool
 from transforms.process_wide import ProcessWide
 from transforms.records import Failure, Finished, ObjectRef, Pulse
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transforms.stores import Store
 
 FetchedOrNot = Fetched | Failure | Finished | Pulse
+Complete = Arrived | Fetched | Failure | Finished
 
 
 class FetchObjects(beam.PTransform):
@@ -48,7 +49,7 @@ class _FetchFn(beam.DoFn):
     What is handed on is processed and stored meanwhile, and references that came last would wait for that.
     """
 
-    def __init__(self, handle: ProcessWide[WorkPool[ObjectRef, Fetched | Failure | Finished]]) -> None:
+    def __init__(self, handle: ProcessWide[WorkPool[ObjectRef, Complete]]) -> None:
         self._handle = handle
 
     def setup(self) -> None:
@@ -59,11 +60,12 @@ class _FetchFn(beam.DoFn):
             self._pool.submit(element)
             return
         yield element
-        yield from self._pool.completed()
+        for complete in self._pool.completed():
+            yield complete.opened() if isinstance(complete, Arrived) else complete
 
 
 def _start_pool(
     settings: FetchSettings, objects: ProcessWide[Objects], results: ProcessWide[Store]
-) -> WorkPool[ObjectRef, Fetched | Failure | Finished]:
+) -> WorkPool[ObjectRef, Complete]:
     fetcher = Fetcher(settings, connect=objects.get, results=results.get())
     return WorkPool(fetcher.fetch, threads=settings.concurrency, name="fetch")

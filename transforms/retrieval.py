@@ -1,4 +1,4 @@
-"""Gets an object's content into memory if it is small, or a way to read it again and again if it is not."""
+"""Gets an object into memory as it is stored if it is small, or a way to read it again and again if it is not."""
 
 from __future__ import annotations
 
@@ -26,11 +26,24 @@ Content = bytes | Callable[[], Iterator[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """An object's content, and the memory that is reserved for it."""
+    """An object as it is stored, and the memory that is reserved for it."""
 
+    ref: ObjectRef
+    """As notified."""
     info: ObjectInfo
-    content: Content
+    stored: bytes | Download
     reservation: Reservation
+    settings: FetchSettings
+
+    def content(self) -> Content:
+        """Inflate what is small; asked once. Never waits; raises a `RecordError` and then holds no memory."""
+        if not isinstance(self.stored, bytes):
+            return partial(inflate, self.stored, max_bytes=self.settings.max_object_bytes)
+        try:
+            return _inflate_small(self.stored, self.settings, self.reservation)
+        except BaseException:
+            self.reservation.release()
+            raise
 
 
 def retrieve(
@@ -49,14 +62,12 @@ def retrieve(
         is_small = opened.info.size <= settings.in_memory_bytes
         max_resumptions = SMALL_RESUMPTIONS if is_small else MAX_RESUMPTIONS
         download = Download(connect, ref, opened.info.etag, pause, max_resumptions)
-        if is_small:
-            content = _inflate_small(b"".join(download.chunks(opened)), settings, reservation)
-        else:
-            content = partial(inflate, download, max_bytes=settings.max_object_bytes)
+        stored = b"".join(download.chunks(opened)) if is_small else download
+        reservation.shrink(len(stored) if isinstance(stored, bytes) else 0)
     except BaseException:
         reservation.release()
         raise
-    return Retrieved(opened.info, content, reservation)
+    return Retrieved(ref, opened.info, stored, reservation, settings)
 
 
 def _open_within(

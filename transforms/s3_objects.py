@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from http import HTTPStatus
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import obstore
@@ -117,7 +118,10 @@ def _open_with_obstore(store: S3Store, ref: ObjectRef, offset: int, etag: str | 
     meta = result.meta
     info = ObjectInfo(_unquoted(meta["e_tag"]), meta["version"], meta["size"])
     start, stop = result.range
-    return _Opened(ref.url, info, stop - start, lambda: result.stream(min_chunk_size=CHUNK_BYTES))
+    length = stop - start
+    # What is less than a chunk is one, and after it the stream was read to its end: to ask for more costs a wake-up.
+    pieces = 1 if length < CHUNK_BYTES else None
+    return _Opened(ref.url, info, length, lambda: islice(result.stream(min_chunk_size=CHUNK_BYTES), pieces))
 
 
 def _open_with_boto3(client: Any, ref: ObjectRef, offset: int, etag: str | None, owner: str | None) -> OpenObject:  # noqa: ANN401 - aws.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.builders import BUCKET, ETAG, KEY, a_delivery, an_object_ref
 from tests.fake_objects import FakeObjects, fake_objects
+from transforms import retrieval
 from transforms.contents import Fetched
 from transforms.events import EVENTS
 from transforms.failures import (
@@ -20,7 +22,7 @@ from transforms.failures import (
     RecordError,
     WriteFailedError,
 )
-from transforms.fetching import Fetcher
+from transforms.fetching import INFLATED_LATE_BYTES, Arrived, Fetcher
 from transforms.records import Failure, Finished, ObjectRef
 from transforms.result_names import result_name
 from transforms.settings import FetchSettings
@@ -58,9 +60,13 @@ class _Fetching:
         self._connect = partial(fake_objects, name)
 
     def fetch(self, ref: ObjectRef, **settings: bool) -> Fetched | Failure | Finished:
-        """Fetch with the settings' defaults, or others."""
-        fetcher = Fetcher(FetchSettings(**settings), connect=self._connect, results=self.ledger)  # type: ignore[arg-type]
-        return fetcher.fetch(ref)
+        """Fetch with the settings' defaults, or others, and open what arrived, as whoever hands it on does."""
+        fetched = self.fetcher(**settings).fetch(ref)
+        return fetched.opened() if isinstance(fetched, Arrived) else fetched
+
+    def fetcher(self, **settings: bool) -> Fetcher:
+        """Make one, of which the test looks at the parts."""
+        return Fetcher(FetchSettings(**settings), connect=self._connect, results=self.ledger)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -87,6 +93,91 @@ def test_an_object_is_fetched_and_inflated(fetching: _Fetching) -> None:
     assert (1, len(STORED), 0) == tuple(
         EVENTS.counts()[name] for name in ("fetched", "fetched_bytes", "overwritten_since")
     )
+
+
+# ── who inflates
+
+_LARGER = random.Random(0).randbytes(INFLATED_LATE_BYTES + 1)  # it is stored as it is, for it cannot be compressed
+
+
+@pytest.mark.parametrize(
+    ("stored", "held"),
+    [(STORED, len(STORED)), (_LARGER[1:], INFLATED_LATE_BYTES)],
+    ids=["small", "the largest of them"],
+)
+def test_a_small_object_waits_as_it_is_stored_for_whoever_hands_it_on(
+    fetching: _Fetching, stored: bytes, held: int
+) -> None:
+    """What was just inflated is still in the processor's cache when it is processed."""
+    fetching.objects.put(BUCKET, KEY, stored, etag=ETAG)
+    fetcher = fetching.fetcher()
+
+    arrived = fetcher.fetch(_a_ref())
+
+    assert isinstance(arrived, Arrived)
+    assert held == fetcher.budget.used
+    assert 0 == EVENTS.counts()["fetched"]
+    content = arrived.opened()
+    assert isinstance(content, Fetched)
+    assert content.in_memory
+    assert 1 == EVENTS.counts()["fetched"]
+    content.close()
+    assert 0 == fetcher.budget.used
+
+
+def test_a_larger_object_is_inflated_in_the_pool(fetching: _Fetching) -> None:
+    """It would keep the others waiting."""
+    fetching.objects.put(BUCKET, KEY, _LARGER, etag=ETAG)
+
+    content = fetching.fetcher().fetch(_a_ref())
+
+    assert isinstance(content, Fetched)
+    assert _LARGER == content.read()
+
+
+def test_a_stream_is_opened_in_the_pool(fetching: _Fetching) -> None:
+    """Nothing of it is inflated before the function reads it."""
+    fetcher = Fetcher(
+        FetchSettings(in_memory_bytes=10),
+        connect=lambda: fetching.objects,
+        results=fetching.ledger,  # type: ignore[arg-type]
+    )
+
+    content = fetcher.fetch(_a_ref())
+
+    assert isinstance(content, Fetched)
+    assert not content.in_memory
+
+
+@pytest.mark.parametrize("stored", [STORED[:-3], STORED[:-6] + b"x" + STORED[-5:]], ids=["cut", "wrong checksum"])
+def test_a_corrupt_object_is_a_failure_when_it_is_opened_and_holds_no_memory(
+    fetching: _Fetching, stored: bytes
+) -> None:
+    """Before anything is handed on: the user's function never sees it."""
+    fetching.objects.put(BUCKET, KEY, stored, etag=ETAG)
+    fetcher = fetching.fetcher()
+
+    arrived = fetcher.fetch(_a_ref())
+
+    assert isinstance(arrived, Arrived)
+    assert (FailureKind.CORRUPT_GZIP, _a_ref()) == ((failure := _failure(arrived.opened())).kind, failure.ref)
+    assert 0 == fetcher.budget.used
+    assert 0 == EVENTS.counts()["fetched"]
+
+
+def test_what_nobody_foresaw_in_opening_is_an_internal_error(
+    fetching: _Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bad object never stops the job."""
+
+    def broken(*_: object, **__: object) -> bytes:
+        raise ZeroDivisionError("a defect of ours")
+
+    monkeypatch.setattr(retrieval, "inflate_whole", broken)
+
+    failure = _failure(fetching.fetch(_a_ref()))
+
+    assert (FailureKind.INTERNAL_ERROR, "ZeroDivisionError") == (failure.kind, failure.exception_class)
 
 
 # ── the ledger
