@@ -188,7 +188,11 @@ def test_json_over_several_lines_is_refused_with_what_mends_it(tmp_path: Path, f
         Recordings(f"{tmp_path}/a.jsonl")
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"one"), "one".encode("utf-16"), "\ufeffone".encode("utf-16-be")])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"one"), "one".encode("utf-16"), "\ufeffone".encode("utf-16-be")],
+    ids=["gzip", "UTF-16", "big endian"],  # not the bytes: those of gzip name the second in which they were made
+)
 def test_what_is_compressed_or_in_another_encoding_is_refused_with_what_mends_it(
     tmp_path: Path, content: bytes
 ) -> None:
