@@ -1,9 +1,9 @@
 """The story of a message, from the queue to its result. Start reading here.
 
     ReceiveReferences ──▶ FetchObjects ──▶ ProcessObjects ──▶ WriteAndAcknowledge
-     SQS long poll,        GET + gunzip     the user's          store the result or the dead letter,
-     parse, admit by       in a bounded     function            then delete, or give back
-     count and bytes       pool                                 with a delay
+     SQS long poll,        GETs in a        the user's          store the result or the dead letter,
+     parse, admit by       bounded pool,    function            then delete, or give back
+     count and bytes       gunzip                               with a delay
 
 One linear chain of ParDos: nothing stands between the source and the acknowledgement that a runner could hold back.
 Failures travel down the same river. Each step maps its own input and passes everything else through untouched: a

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_TAKEN = 100
-"""Records handed out at once: many, for they are fetched at once; not all that thousands of records to ignore are."""
+"""Records handed out at once: as many as are fetched at once, but not the thousands that a few messages may hold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
