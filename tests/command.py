@@ -109,6 +109,10 @@ class Command:
         """Its log, for a failed test."""
         return "\n".join(self.log)
 
+    def __repr__(self) -> str:
+        """Its log too: this is what pytest prints of an assertion's message."""
+        return f"a command that logged:\n{self}\n"
+
     def _read(self) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as stream:
