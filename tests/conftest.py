@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,12 @@ from transforms.stopping import JOB_IS_ELSEWHERE, STOP
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+
+def pytest_configure() -> None:
+    """Let what tests start hear SIGINT, also where a shell started pytest deaf to it, as one does behind an `&`."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
