@@ -67,6 +67,7 @@ def test_workers_elsewhere_stream_and_a_kill_loses_nothing(place: Place, tmp_pat
         killed.wait_for_line("begun slow")
         killed.kill_group()
         job.kill_group()  # Beam's embedded job server does not see that its workers died
+    half_written = set(tmp_path.rglob("*.tmp"))  # by whom nobody could ask to tidy up
     deleted = 9 - sum(place.left())
     assert deleted <= len(the_documents(tmp_path / "output"))
     assert until(lambda: place.left()[1] == 0)  # what the dead held is back
@@ -77,7 +78,7 @@ def test_workers_elsewhere_stream_and_a_kill_loses_nothing(place: Place, tmp_pat
         assert job.wait(END_S) == 0, f"{job}\n{again}"
     expected = {key: {"bytes": len(TEXT), "source": place.source(key)} for key in ("slow", *keys)}
     assert expected == the_documents(tmp_path / "output")
-    assert [] == list(tmp_path.rglob("*.tmp"))
+    assert half_written == set(tmp_path.rglob("*.tmp"))
     assert place.left() == (0, 0)
 
 
