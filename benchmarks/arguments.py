@@ -44,7 +44,7 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
     parser.add_argument("--only", type=_workloads, default=WORKLOADS, help=f"some of {','.join(WORKLOADS)}")
     parser.add_argument("--objects", type=_count, default=OBJECTS, help="small objects in each run (default 20,000)")
     parser.add_argument("--rounds", type=_count, default=3, help="how often each contender runs (default 3)")
-    parser.add_argument("--scale", type=_counts, help="objects of the scale runs (default: 1/20 and 1/2 of --objects)")
+    parser.add_argument("--scale", type=_counts, help="objects of each scale run (default: 1/20, 1/2, 5 of --objects)")
     parser.add_argument("--gigabytes", type=float, default=1, help="inflated size of a large object (default 1)")
     parser.add_argument("--get_ms", type=float, default=30, help="latency of each GET in `latency` (default 30)")
     parser.add_argument("--sqs_ms", type=float, default=10, help="latency of each SQS call in `latency` (default 10)")
@@ -53,7 +53,7 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
     if given["picture"] and "small" not in given["only"]:
         parser.error("--picture shows the small objects: --only must have them")
     objects = given["objects"]
-    given["scale"] = given["scale"] or (max(1, objects // 20), max(1, objects // 2))
+    given["scale"] = given["scale"] or (max(1, objects // 20), max(1, objects // 2), 5 * objects)
     return Arguments(**given)
 
 

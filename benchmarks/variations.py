@@ -37,11 +37,18 @@ def latency(arguments: Arguments, report: Report) -> None:
 
 
 def scale(arguments: Arguments, report: Report) -> None:
-    """More and more objects, once each: neither cost nor memory may grow."""
-    loads = {f"{count:,} objects": Load(count) for count in arguments.scale}
-    trials = {name: trial(job(), load) for name, load in loads.items()}
-    rows = _rows(trials, 1, {name: load.objects for name, load in loads.items()}, report)
-    report.tell("Amount: the job, small objects, one run each", table(rows, limit=report.limit))
+    """More and more objects: neither cost nor memory may grow."""
+    counts = {f"{count:,} objects": count for count in sorted(arguments.scale)}
+    trials = {name: trial(job(), Load(count)) for name, count in counts.items()}
+    rows = _rows(trials, arguments.rounds, counts, report)
+    names = list(rows)
+    fewest, most = names[0], names[-1]
+    report.tell(
+        "Amount: the job, small objects",
+        table(rows, limit=report.limit),
+        f"Each of {most} costs {100 * rows[most].cpu_ms / rows[fewest].cpu_ms:.0f} % of the CPU time that each of "
+        f"{fewest} does, and the job has {rows[most].largest_mb - rows[fewest].largest_mb:+,.0f} MB more memory.",
+    )
 
 
 def pipelines(arguments: Arguments, report: Report) -> None:

@@ -47,7 +47,7 @@ def test_fewer_objects_are_fewer_in_every_workload_of_small_ones() -> None:
     """So that a quick run is quick."""
     arguments = parse(["--objects=1000"])
 
-    assert (250, (50, 500)) == (arguments.objects_of_output, arguments.scale)
+    assert (250, (50, 500, 5000)) == (arguments.objects_of_output, arguments.scale)
 
 
 def test_the_amounts_of_the_scale_runs_may_be_named() -> None:
