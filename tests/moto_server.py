@@ -1,6 +1,8 @@
 """A stand-in for SQS and S3 in a process of its own: obstore cannot be mocked in this one, and it has its own GIL.
 
 `python -m tests.moto_server` serves until its standard input ends, so that it never outlives whoever started it.
+
+It is as SQS is, but for one thing: it never delivers a message twice by itself, so that tests can count.
 """
 
 from __future__ import annotations
@@ -34,9 +36,15 @@ class MotoServer:
         self._process.communicate()
 
 
+UNINTERRUPTED_S = 10.0
+"""A thread of the server goes on until it waits for something: moto looks whether a message is visible and then hides
+it, and a second receive in between would have the same message."""
+
+
 def _serve() -> None:
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second that only the server's process needs
 
+    sys.setswitchinterval(UNINTERRUPTED_S)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

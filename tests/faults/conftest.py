@@ -23,6 +23,7 @@ from tests.command import Command
 from tests.faults.proxy import Proxy
 from tests.moto_server import MotoServer
 from transforms.result_names import result_name
+from transforms.stores import PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -173,6 +174,11 @@ class World:
         results = {document["source"]["key"]: document for document in documents}
         assert len(results) == len(documents), "two results of one object"
         return results
+
+    def puts(self) -> list[str]:
+        """Every result and dead letter that was written, again too; not what a start writes to see that it can."""
+        puts = [event for event in self.proxy.events if event.operation == "PUT" and event.status == 200]
+        return [put.key for put in puts if put.bucket == self.output and not put.key.endswith(PROBE)]
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """Every dead letter."""

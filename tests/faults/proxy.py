@@ -171,6 +171,11 @@ class Proxy:
                 counts[message_id] = max(counts[message_id], count)
         return counts
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is connected; a request is passed on to its end, even if its client is dead by then."""
+        return not self._tasks
+
     def wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Return once the log makes `condition` true; whether it did."""
         with self._changed:

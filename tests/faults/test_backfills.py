@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.command import until
 from tests.faults.conftest import choose
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def test_rows_are_seen_whole_or_not_at_all_and_what_has_a_result_is_not_done_aga
         seen = len(world.proxy.events)
         assert world.proxy.wait_for(lambda: any(map(is_upload, world.proxy._events[seen:])), 60), job
         job.kill_group()
+    assert until(lambda: world.proxy.is_idle, 60)  # what it had asked for is done all the same
     world.proxy.end(late)
     done = _done(world)
     (world.directory / "calls").unlink()

@@ -8,13 +8,11 @@ import random
 from typing import TYPE_CHECKING
 
 from tests.faults.conftest import choose, histogram
-from transforms.stores import PROBE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from tests.faults.conftest import World
-    from tests.faults.proxy import Event
 
 PROCESSOR = "--processor=tests.faults.processors:poison"
 
@@ -78,7 +76,7 @@ def test_one_message_with_one_corrupt_and_one_throttled_record(world: World, fig
     assert world.left() == (0, 0)
     world.check_order()
     events = world.proxy.events
-    results = [key for key in _puts(events, world) if not key.startswith("_dead_letters/")]
+    results = [key for key in world.puts() if not key.startswith("_dead_letters/")]
     assert len(results) == len(set(results)) == 4
     deletes = sum(len(e.handles) for e in events if e.operation == "DeleteMessageBatch")
     assert deletes == 1
@@ -101,7 +99,7 @@ def test_after_a_crash_between_the_records_of_a_message_nothing_is_done_twice(
         world.proxy.fault("stall", lambda e: e.key == "slow down"),
         world.job("--visibility_timeout_s=3") as job,
     ):
-        assert world.proxy.wait_for(lambda: len(_puts(world.proxy._events, world)) == 4, 60), job
+        assert world.proxy.wait_for(lambda: len(world.puts()) == 4, 60), job
         job.kill_group()
     with world.job("--visibility_timeout_s=3", "--drain", "--idle_s=4") as job:
         assert job.wait(60) == 0, job
@@ -111,14 +109,8 @@ def test_after_a_crash_between_the_records_of_a_message_nothing_is_done_twice(
     assert (letter["kind"], letter["index"]) == ("corrupt_gzip", 1)
     world.check_order()
     events = world.proxy.events
-    results = [key for key in _puts(events, world) if not key.startswith("_dead_letters/")]
+    results = [key for key in world.puts() if not key.startswith("_dead_letters/")]
     assert len(results) == len(set(results)) == 4, "a result was written twice"
     gets = sum(e.operation == "GET" and e.key in good and e.bucket == world.name for e in events)
     assert gets == 3, job
     figures(results=4, dead_letters=1, puts=len(results), gets_of_good=gets, receives=histogram(world.proxy.receives()))
-
-
-def _puts(events: Sequence[Event], world: World) -> list[str]:
-    """Every result and dead letter that was written; not what the start writes, here and there, to see that it can."""
-    puts = (e.key for e in events if e.operation == "PUT" and e.bucket == world.output and e.status == 200)
-    return [key for key in puts if not key.endswith(PROBE)]

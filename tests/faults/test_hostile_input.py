@@ -218,7 +218,7 @@ def test_what_aws_repeats_of_a_signed_request_is_told_nowhere(
     faults += [proxy.add("echo 500", lambda e: e.operation == "PUT" and "good/3." in e.key, times=3)]
     faults += [proxy.add("echo 403", lambda e: e.operation == "PUT" and "good/5." in e.key, times=1)]
     for operation in ("ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"):
-        faults.append(proxy.add("echo 500", lambda e, operation=operation: e.operation == operation, times=8))
+        faults.append(proxy.add("echo 500", lambda e, operation=operation: e.operation == operation, times=6))
     options = (*OPTIONS, "--visibility_timeout_s=5", f"--log_format={log_format}")
     with world.job(*options, to=output, environment=CREDENTIALS) as job:
         assert job.wait(120) == 0, str(job)[-5000:]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_a_slow_object_is_received_once(world: World, figures: Callable[..., None]) -> None:
     """The heartbeat extends its lease for as long as its body takes."""
-    seconds, visibility_s = choose(12, 4), choose(5, 2)
+    seconds, visibility_s = choose(12, 8), choose(5, 4)
     world.put_many(["slow", "quick"])
     world.notify(["slow"], ["quick"])
     world.proxy.add("drip", lambda e: e.key == "slow", seconds=seconds)

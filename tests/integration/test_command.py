@@ -238,13 +238,13 @@ def test_after_a_kill_a_message_of_which_all_is_stored_is_ignored(place: Place, 
 def test_an_object_that_takes_longer_than_the_visibility_timeout_is_received_once(place: Place, tmp_path: Path) -> None:
     """The heartbeat extends its lease: twice the timeout passes, and the message never shows in the queue again."""
     (tmp_path / "mine.py").write_text(
-        "import threading\n\n\ndef slow(content):\n    threading.Event().wait(4)\n    return {}\n"
+        "import threading\n\n\ndef slow(content):\n    threading.Event().wait(9)\n    return {}\n"
     )
     place.upload("a")
-    options = ("--processor=mine:slow", "--visibility_timeout_s=2", "--drain", "--idle_s=1")
+    options = ("--processor=mine:slow", "--visibility_timeout_s=3", "--drain", "--idle_s=1")
     with a_job(place, tmp_path, *options) as job:
         job.wait_for_line("fetched s3://")
-        assert not until(lambda: place.left() != (0, 1), timeout_s=3)
+        assert not until(lambda: place.left() != (0, 1), timeout_s=6)
         assert job.wait() == 0, str(job)
     assert {"a": {"source": place.source("a")}} == the_documents(tmp_path / "output")
     assert 1 == len(job.lines_with(" processed s3://"))

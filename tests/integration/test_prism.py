@@ -34,8 +34,10 @@ def the_prism(job: Command) -> int:
 
 def is_gone(pid: int) -> bool:
     """Whether a process has ended; it may still be waited for by whoever inherited it."""
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 @pytest.mark.parametrize("ask", ["SIGTERM", "Ctrl-C"])

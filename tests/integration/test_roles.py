@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 ACCOUNT = "210987654321"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
 SIGNED = re.compile(r"Credential=(\w+)/\d{8}/[\w-]+/(\w+)/aws4_request")
+TIMEOUT_S = 30.0
 
 
 class Recorder:
@@ -42,6 +43,7 @@ class Recorder:
     def __init__(self, to: str) -> None:
         """Take connections until it is closed."""
         self.requests: list[str] = []
+        self._serving: list[threading.Thread] = []
         self._target = urlsplit(to)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -55,7 +57,9 @@ class Recorder:
         self._accepting.join()
 
     def keys(self, service: str, path: str = "/") -> set[str]:
-        """Answer with which access keys `service` was asked for what is below `path`."""
+        """Answer with which access keys `service` was asked for what is below `path`, when everybody has hung up."""
+        for thread in self._serving:
+            thread.join(TIMEOUT_S)
         asked = (re.match(r"\w+ (\S+) HTTP", request) for request in self.requests)
         signed = (SIGNED.search(request) for request in self.requests)
         pairs = ((what, by) for what, by in zip(asked, signed, strict=True) if what and by)
@@ -64,7 +68,9 @@ class Recorder:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                threading.Thread(target=self._serve, args=(self._listener.accept()[0],), daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=(self._listener.accept()[0],), daemon=True)
+                thread.start()
+                self._serving.append(thread)
 
     def _serve(self, client: socket.socket) -> None:
         with client, socket.create_connection((self._target.hostname, self._target.port)) as server:

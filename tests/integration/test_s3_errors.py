@@ -184,10 +184,9 @@ def test_a_body_that_drips_is_given_up_in_time(
     monkeypatch.setattr(transforms_aws, "ANSWER_TIMEOUT_S", 0.5)
     with RawServer([Dripping(an_answer(body=b"", announced=1_000_000)), STALL]) as server:
         serve_s3(server)
-        opened = S3Objects(REGION).open(a_ref(key))
 
         with pytest.raises(TimedOutError, match=re.escape(f"s3://bucket/{key}: ")):
-            list(opened.chunks())
+            list(S3Objects(REGION).open(a_ref(key)).chunks())
 
 
 def test_a_body_never_goes_on_with_another_object_s(serve_s3: Callable[[RawServer], None]) -> None:
@@ -209,10 +208,9 @@ def test_a_body_that_stalls_times_out(serve_s3: Callable[[RawServer], None], key
     """Each piece may take as long as the read timeout."""
     with RawServer([HeldOpen(an_answer(body=b"half", announced=8)), STALL]) as server:
         serve_s3(server)
-        opened = S3Objects(REGION).open(a_ref(key))
 
         with pytest.raises(TimedOutError, match=re.escape(f"s3://bucket/{key}: ")):
-            b"".join(opened.chunks())
+            b"".join(S3Objects(REGION).open(a_ref(key)).chunks())
 
 
 @by_either_client

@@ -26,6 +26,10 @@ def stop() -> Iterator[threading.Event]:
     event = threading.Event()
     install(event)
     yield event
+    event.set()
+    for thread in threading.enumerate():
+        if thread.name == "stop-announcer":  # or it speaks in the next test
+            thread.join(TIMEOUT_S)
     signal.set_wakeup_fd(-1)
     for number, handler in handlers.items():
         signal.signal(number, handler)
