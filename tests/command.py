@@ -138,6 +138,14 @@ def finished(
     )
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process has not ended; one that has may still be waited for by whoever inherited it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:
     """Ask until the answer is yes, or it is too late; answer whether it was."""
     ends_at, pause = time.monotonic() + timeout_s, threading.Event()

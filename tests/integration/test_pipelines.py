@@ -6,16 +6,16 @@ import contextlib
 import os
 import re
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.command import until
+from tests.command import is_alive, until
 from tests.integration.jobs import Place, a_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.command import Command
 
@@ -63,13 +63,6 @@ def _results(directory: Path, bucket: str) -> int:
     return len(list((directory / "output" / bucket).glob("*.json")))
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def test_two_pipelines_drain_a_queue_and_one_line_accounts_for_it(tmp_path: Path, full: Place) -> None:
     """Every line says whose it is."""
     with _job(tmp_path, full, "--drain", "--idle_s=3") as job:
@@ -109,6 +102,6 @@ def test_workers_finish_what_they_hold_when_their_supervisor_is_killed(tmp_path:
         job.wait_for_line("stopping: ", times=2)
         (tmp_path / "go").touch()
         job.wait_for_line("stopped: ", times=2)
-        assert until(lambda: not any(map(_is_alive, _pids(tmp_path)))), str(job)
+        assert until(lambda: not any(map(is_alive, _pids(tmp_path)))), str(job)
 
     assert 0 == full.left()[1]

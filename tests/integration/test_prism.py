@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders import an_s3_record
-from tests.command import Command, until
+from tests.command import Command, is_alive, until
 from tests.integration.jobs import COUNTED, a_job, the_dead_letters, the_documents, the_summary
 
 if TYPE_CHECKING:
@@ -32,14 +32,6 @@ def the_prism(job: Command) -> int:
     return child
 
 
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended; it may still be waited for by whoever inherited it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
 @pytest.mark.parametrize("ask", ["SIGTERM", "Ctrl-C"])
 def test_the_unbounded_job_streams_and_drains_when_asked(place: Place, tmp_path: Path, prism: Path, ask: str) -> None:
     """Results are there while it runs; then exit code 0, nothing lost, no process of Prism and no .tmp file left."""
@@ -58,7 +50,7 @@ def test_the_unbounded_job_streams_and_drains_when_asked(place: Place, tmp_path:
             os.killpg(job.pid, signal.SIGINT)  # as a terminal does: to all processes of the command
         assert job.wait(END_S) == 0, str(job)
     assert the_summary(job) == "12 received = 12 stored + 0 ignored + 0 set aside + 0 returned"
-    assert until(lambda: is_gone(pid))
+    assert until(lambda: not is_alive(pid))
     assert [] == list(tmp_path.rglob("*.tmp"))
 
 
@@ -114,7 +106,7 @@ def test_a_job_that_leaves_at_once_deletes_nothing_and_leaves_no_prism(
         else:
             job.signal(signal.SIGKILL)
             assert job.wait() == -signal.SIGKILL, str(job)
-        assert until(lambda: is_gone(pid))
+        assert until(lambda: not is_alive(pid))
     assert place.left() == (0, 1)
     assert {} == the_documents(tmp_path / "output")
 

@@ -13,6 +13,7 @@ from tests.integration.jobs import REGION, TEXT, Place, a_job
 from transforms import aws as transforms_aws
 from transforms.processing_timeout import HUNG_EXIT_CODE
 from transforms.result_names import result_name
+from transforms.stores import PROBE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,7 @@ def _stored(output: str, tmp_path: Path) -> dict[str, bytes]:
     return {
         key.removeprefix(f"{prefix}/"): s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         for key in keys
-        if not key.endswith("_write_probe")
+        if not key.endswith(PROBE)
     }
 
 
